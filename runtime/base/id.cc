@@ -17,7 +17,8 @@ constexpr int kIdBytes = 32;
 
 std::string NewId() {
   char bytes[kIdBytes];
-  // Up to 256 bytes are never cut short once the source is ready (getrandom(2)).
+  // Up to 256 bytes are never cut short once the source is ready
+  // (getrandom(2)).
   while (getrandom(bytes, sizeof bytes, 0) != sizeof bytes) {
     // A kernel without getrandom cannot run this program at all (openat2 is
     // newer), so anything but EINTR is a bug.

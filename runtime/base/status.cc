@@ -83,9 +83,9 @@ absl::Status ErrnoStatus(int error_number, absl::string_view what) {
 absl::Status ErrnoStatus(absl::StatusCode code, int error_number,
                          absl::string_view what) {
   const char* text = strerrordesc_np(error_number);
-  absl::Status status(
-      code, absl::StrCat(what, ": ", ErrnoName(error_number), ": ",
-                         text == nullptr ? "unknown error" : text));
+  absl::Status status(code,
+                      absl::StrCat(what, ": ", ErrnoName(error_number), ": ",
+                                   text == nullptr ? "unknown error" : text));
   status.SetPayload(kErrnoPayload, absl::Cord(absl::StrCat(error_number)));
   return status;
 }

@@ -77,11 +77,11 @@ absl::Status AsStatus(const absl::StatusOr<T>& status_or) {
 // The same inside a coroutine.
 #define CO_RETURN_IF_ERROR(expr) GANTRY_RETURN_IF_ERROR_IMPL(co_return, expr)
 
-#define GANTRY_RETURN_IF_ERROR_IMPL(verb, expr)                          \
-  if (::gantry::StatusBuilder gantry_status_builder(                     \
-          ::gantry::AsStatus((expr)));                                   \
-      gantry_status_builder.ok()) {                                      \
-  } else                                                                 \
+#define GANTRY_RETURN_IF_ERROR_IMPL(verb, expr)      \
+  if (::gantry::StatusBuilder gantry_status_builder( \
+          ::gantry::AsStatus((expr)));               \
+      gantry_status_builder.ok()) {                  \
+  } else                                             \
     verb std::move(gantry_status_builder)
 
 // ASSIGN_OR_RETURN(UniqueFd fd, Open(path));
@@ -92,11 +92,11 @@ absl::Status AsStatus(const absl::StatusOr<T>& status_or) {
 #define CO_ASSIGN_OR_RETURN(...) \
   GANTRY_ASSIGN_IMPL(co_return, GANTRY_UNIQUE(gantry_status_or), __VA_ARGS__)
 
-#define GANTRY_ASSIGN_IMPL(verb, tmp, lhs, expr, ...)                     \
-  auto tmp = (expr);                                                      \
-  if (!tmp.ok())                                                          \
-    verb ::gantry::StatusBuilder(std::move(tmp).status())                 \
-        __VA_OPT__(<< __VA_ARGS__);                                       \
+#define GANTRY_ASSIGN_IMPL(verb, tmp, lhs, expr, ...)     \
+  auto tmp = (expr);                                      \
+  if (!tmp.ok())                                          \
+    verb ::gantry::StatusBuilder(std::move(tmp).status()) \
+        __VA_OPT__(<< __VA_ARGS__);                       \
   lhs = *std::move(tmp)
 #define GANTRY_UNIQUE(prefix) GANTRY_UNIQUE_1(prefix, __COUNTER__)
 #define GANTRY_UNIQUE_1(prefix, n) GANTRY_UNIQUE_2(prefix, n)

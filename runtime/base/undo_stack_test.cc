@@ -21,8 +21,7 @@ TEST(UndoStack, RunsNewestFirstAndGoesOnAfterAFailure) {
       return i == 2 ? absl::InternalError("no") : absl::OkStatus();
     });
   }
-  EXPECT_THAT(undo.Run(),
-              StatusIs(absl::StatusCode::kInternal, "step: no"));
+  EXPECT_THAT(undo.Run(), StatusIs(absl::StatusCode::kInternal, "step: no"));
   EXPECT_THAT(ran, ElementsAre(3, 2, 1));
 }
 

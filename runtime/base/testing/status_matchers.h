@@ -49,9 +49,9 @@ MATCHER_P(IsOkAndHolds, value, "") {
 // ASSERT_OK_AND_ASSIGN(UniqueFd fd, Open(path));
 #define ASSERT_OK_AND_ASSIGN(lhs, expr) \
   GANTRY_ASSERT_ASSIGN(GANTRY_UNIQUE(gantry_status_or), lhs, expr)
-#define GANTRY_ASSERT_ASSIGN(tmp, lhs, expr)    \
-  auto tmp = (expr);                            \
-  ASSERT_TRUE(tmp.ok()) << tmp.status();        \
+#define GANTRY_ASSERT_ASSIGN(tmp, lhs, expr) \
+  auto tmp = (expr);                         \
+  ASSERT_TRUE(tmp.ok()) << tmp.status();     \
   lhs = *std::move(tmp)
 
 #endif  // GANTRY_RUNTIME_BASE_TESTING_STATUS_MATCHERS_H_
