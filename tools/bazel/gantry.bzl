@@ -6,6 +6,8 @@ GANTRY_COPTS = [
     "-Werror",
     "-Wno-sign-compare",
     "-Wno-missing-field-initializers",
+    # RETURN_IF_ERROR moves what some callers would return moved anyway.
+    "-Wno-redundant-move",
 ]
 
 def gantry_cc_library(name, copts = [], **kwargs):
