@@ -77,12 +77,16 @@ absl::Status AsStatus(const absl::StatusOr<T>& status_or) {
 // The same inside a coroutine.
 #define CO_RETURN_IF_ERROR(expr) GANTRY_RETURN_IF_ERROR_IMPL(co_return, expr)
 
-#define GANTRY_RETURN_IF_ERROR_IMPL(verb, expr)      \
-  if (::gantry::StatusBuilder gantry_status_builder( \
-          ::gantry::AsStatus((expr)));               \
-      gantry_status_builder.ok()) {                  \
-  } else                                             \
-    verb std::move(gantry_status_builder)
+// The switch keeps an `if` without braces around it from losing its `else`.
+#define GANTRY_RETURN_IF_ERROR_IMPL(verb, expr)          \
+  switch (0)                                             \
+  case 0:                                                \
+  default:                                               \
+    if (::gantry::StatusBuilder gantry_status_builder(   \
+            ::gantry::AsStatus((expr)));                 \
+        gantry_status_builder.ok()) {                    \
+    } else                                               \
+      verb std::move(gantry_status_builder)
 
 // ASSIGN_OR_RETURN(UniqueFd fd, Open(path));
 // ASSIGN_OR_RETURN(fd, Open(path), "open the log");  // with context

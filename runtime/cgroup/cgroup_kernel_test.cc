@@ -1,0 +1,537 @@
+// What only the kernel can show: limits that bite, freezing, killing, removal.
+// Needs root; works below /gantry-test-PID in the machine's own hierarchies and
+// removes that, whatever happens.
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <functional>
+#include <optional>
+#include <set>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "runtime/base/testing/status_matchers.h"
+#include "runtime/cgroup/cgroup_manager.h"
+#include "runtime/cgroup/control_text.h"
+#include "runtime/cgroup/default_devices.h"
+#include "runtime/cgroup/detect.h"
+#include "runtime/cgroup/stats_reader.h"
+#include "runtime/cgroup/v2/device_attach.h"
+#include "runtime/sys/clone.h"
+#include "runtime/sys/file.h"
+
+namespace gantry::cgroup {
+namespace {
+
+using ::gantry::testing::IsOkAndHolds;
+using ::gantry::testing::StatusIs;
+using ::testing::IsEmpty;
+using ::testing::Not;
+
+constexpr std::chrono::milliseconds kPatience(3000);
+
+// A child that waits for a word, then runs `body` and exits with its result.
+class Child {
+ public:
+  explicit Child(std::function<int()> body, int cgroup_fd = -1) {
+    int ends[2];
+    EXPECT_EQ(pipe2(ends, O_CLOEXEC), 0);
+    const auto pid = sys::Clone3({.cgroup_fd = cgroup_fd});
+    EXPECT_OK(pid);
+    pid_ = pid.value_or(-1);
+    if (pid_ == 0) {
+      char word;
+      close(ends[1]);
+      if (read(ends[0], &word, 1) != 1) _exit(99);
+      _exit(body());
+    }
+    close(ends[0]);
+    go_ = UniqueFd(ends[1]);
+  }
+  ~Child() {
+    if (pid_ <= 0) return;
+    kill(pid_, SIGKILL);
+    waitpid(pid_, nullptr, 0);
+  }
+
+  pid_t pid() const { return pid_; }
+  void Go() { EXPECT_EQ(write(go_.get(), "g", 1), 1); }
+  // The wait status.
+  int Wait() {
+    int status = -1;
+    EXPECT_EQ(waitpid(pid_, &status, 0), pid_);
+    pid_ = -1;
+    return status;
+  }
+
+ private:
+  pid_t pid_ = -1;
+  UniqueFd go_;
+};
+
+int SleepForever() {
+  for (;;) pause();
+}
+
+class KernelTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    ASSERT_EQ(geteuid(), 0) << "needs root";
+    ASSERT_OK_AND_ASSIGN(UniqueFd root,
+                         sys::OpenAt(AT_FDCWD, "/", O_RDONLY | O_DIRECTORY));
+    ASSERT_OK_AND_ASSIGN(Layout layout, DetectLayout(root.get()));
+    ASSERT_OK_AND_ASSIGN(Hierarchies opened,
+                         Hierarchies::Open(std::move(layout)));
+    hierarchies_.emplace(std::move(opened));
+    before_ = Listing();
+    if (const auto unified = hierarchies_->unified()) {
+      subtree_before_ = Read(*unified, "cgroup.subtree_control");
+    }
+    top_ = "gantry-test-" + std::to_string(getpid());
+  }
+
+  void TearDown() override {
+    if (!hierarchies_.has_value()) return;
+    const Manager top = Make("");
+    EXPECT_OK(top.Kill());
+    while (waitpid(-1, nullptr, WNOHANG) > 0) {
+    }
+    EXPECT_OK(top.Remove(kPatience));
+    EXPECT_EQ(Listing(), before_) << "a cgroup is left behind";
+    RestoreSubtreeControl();
+  }
+
+  // Controllers that Create enabled at the real root go off again.
+  void RestoreSubtreeControl() {
+    const auto unified = hierarchies_->unified();
+    if (!unified.has_value()) return;
+    for (const std::string& name : (*hierarchies_)[*unified].controllers) {
+      if (subtree_before_.find(name) != std::string::npos) continue;
+      EXPECT_OK(sys::WriteFileAt(hierarchies_->fd(*unified),
+                                 "cgroup.subtree_control", "-" + name));
+    }
+  }
+
+  // The cgroups at the root of every hierarchy.
+  std::set<std::string> Listing() const {
+    std::set<std::string> names;
+    for (size_t i = 0; i < hierarchies_->size(); ++i) {
+      const auto entries = sys::ListDirAt(hierarchies_->fd(i), ".");
+      EXPECT_OK(entries);
+      for (const sys::DirEntry& entry : *entries) {
+        names.insert((*hierarchies_)[i].mount_path + "/" + entry.name);
+      }
+    }
+    return names;
+  }
+
+  std::string Read(size_t hierarchy, const std::string& file) const {
+    return sys::ReadFileAt(hierarchies_->fd(hierarchy), file).value_or("");
+  }
+
+  Manager Make(const std::string& name) const {
+    return Manager::For(*hierarchies_, name.empty() ? top_ : top_ + "/" + name)
+        .value();
+  }
+  Manager Created(const std::string& name) const {
+    Manager manager = Make(name);
+    EXPECT_OK(manager.Create());
+    return manager;
+  }
+
+  std::optional<Hierarchies> hierarchies_;
+  std::set<std::string> before_;
+  std::string subtree_before_;
+  std::string top_;
+};
+
+TEST_F(KernelTest, ProcessStandsInTheCgroupOfEveryHierarchy) {
+  const Manager cgroup = Created("pod/c");
+  Child child(SleepForever);
+  ASSERT_OK(cgroup.AddProcess(child.pid()));
+  const std::string file = "/proc/" + std::to_string(child.pid()) + "/cgroup";
+  ASSERT_OK_AND_ASSIGN(const std::string text, sys::ReadFileAt(AT_FDCWD, file));
+  for (const Hierarchy& hierarchy : hierarchies_->layout().hierarchies) {
+    std::string names;
+    if (hierarchy.version == Version::kV1) {
+      for (const std::string& name : hierarchy.controllers) {
+        names += (names.empty() ? "" : ",") + name;
+      }
+    }
+    EXPECT_THAT(
+        text, ::testing::HasSubstr(":" + names + ":/" + cgroup.path() + "\n"));
+  }
+  EXPECT_THAT(cgroup.Processes(false),
+              IsOkAndHolds(::testing::ElementsAre(child.pid())));
+  EXPECT_THAT(Make("pod").Children(),
+              IsOkAndHolds(::testing::ElementsAre("c")));
+}
+
+TEST_F(KernelTest, CloneTargetPlacesTheChildInCgroup2) {
+  const Manager cgroup = Created("c");
+  ASSERT_OK_AND_ASSIGN(const UniqueFd target, cgroup.CloneTarget());
+  if (!target.valid()) GTEST_SKIP() << "no cgroup2 mount";
+  Child child(SleepForever, target.get());
+  EXPECT_THAT(cgroup.Processes(false),
+              IsOkAndHolds(::testing::ElementsAre(child.pid())));
+  ASSERT_OK(cgroup.AddProcess(child.pid(), /*in_unified=*/true));
+}
+
+TEST_F(KernelTest, PidsLimitStopsAForkBomb) {
+  const Manager cgroup = Created("c");
+  Resources resources;
+  resources.pids_limit = 5;
+  ASSERT_OK(cgroup.Apply(resources));
+  // Exits with the number of children it could fork.
+  Child child([] {
+    int forked = 0;
+    for (; forked < 50; ++forked) {
+      const pid_t pid = fork();
+      if (pid == 0) SleepForever();
+      if (pid < 0) break;
+    }
+    return errno == EAGAIN ? forked : 100;
+  });
+  ASSERT_OK(cgroup.AddProcess(child.pid()));
+  child.Go();
+  const int status = child.Wait();
+  ASSERT_TRUE(WIFEXITED(status));
+  EXPECT_EQ(WEXITSTATUS(status), 4);
+  ASSERT_OK_AND_ASSIGN(const Stats stats, cgroup.ReadStats());
+  EXPECT_EQ(stats.pids.current, 4);
+  EXPECT_EQ(stats.pids.limit, 5);
+}
+
+TEST_F(KernelTest, MemoryLimitKillsAndIsCounted) {
+  const Manager cgroup = Created("c");
+  Resources resources;
+  resources.memory_limit = 16 << 20;
+  resources.memory_swap = 16 << 20;
+  ASSERT_OK(cgroup.Apply(resources));
+  EXPECT_THAT(cgroup.OomKills(), IsOkAndHolds(0));
+  Child child([] {
+    constexpr size_t kSize = 64 << 20;
+    char* memory =
+        static_cast<char*>(mmap(nullptr, kSize, PROT_READ | PROT_WRITE,
+                                MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+    for (size_t i = 0; i < kSize; i += 4096) memory[i] = 1;
+    return 0;
+  });
+  ASSERT_OK(cgroup.AddProcess(child.pid()));
+  child.Go();
+  const int status = child.Wait();
+  ASSERT_TRUE(WIFSIGNALED(status)) << status;
+  EXPECT_EQ(WTERMSIG(status), SIGKILL);
+  EXPECT_THAT(cgroup.OomKills(), IsOkAndHolds(1));
+  ASSERT_OK_AND_ASSIGN(const Stats stats, cgroup.ReadStats());
+  EXPECT_EQ(stats.memory.limit_bytes, 16 << 20);
+  EXPECT_GT(stats.memory.page_faults.value_or(0), 0);
+  EXPECT_GT(stats.cpu.usage_ns.value_or(0), 0);
+}
+
+TEST_F(KernelTest, UpdateMovesMemoryAndSwapBothWays) {
+  const Manager cgroup = Created("c");
+  Resources resources;
+  resources.memory_limit = 32 << 20;
+  resources.memory_swap = 32 << 20;
+  resources.cpu_quota = 50000;
+  resources.cpu_period = 100000;
+  ASSERT_OK(cgroup.Apply(resources));
+  const std::vector<std::pair<int64_t, std::optional<int64_t>>> steps = {
+      {64 << 20, 64 << 20},       // up: the swap limit has to go first
+      {16 << 20, 48 << 20},       // down
+      {128 << 20, std::nullopt},  // up alone, the allowance goes along
+      {-1, std::nullopt},
+      {8 << 20, 8 << 20}};
+  for (const auto& [memory, swap] : steps) {
+    Resources change;
+    change.memory_limit = memory;
+    change.memory_swap = swap;
+    change.cpu_quota = 20000;
+    change.cpu_period = 40000;
+    EXPECT_OK(cgroup.Update(change)) << memory;
+    ASSERT_OK_AND_ASSIGN(const Stats stats, cgroup.ReadStats());
+    if (memory == -1) {
+      EXPECT_EQ(stats.memory.limit_bytes, std::nullopt);
+    } else {
+      EXPECT_EQ(stats.memory.limit_bytes, memory);
+    }
+  }
+}
+
+TEST_F(KernelTest, FailedUpdateChangesNothing) {
+  const Manager cgroup = Created("c");
+  Resources resources;
+  resources.memory_limit = 32 << 20;
+  resources.pids_limit = 9;
+  ASSERT_OK(cgroup.Apply(resources));
+  Resources change;
+  change.memory_limit = 64 << 20;
+  change.cpuset_cpus = "4095";  // the kernel refuses what isn't there
+  EXPECT_THAT(cgroup.Update(change), Not(gantry::testing::IsOk()));
+  ASSERT_OK_AND_ASSIGN(const Stats stats, cgroup.ReadStats());
+  EXPECT_EQ(stats.memory.limit_bytes, 32 << 20);
+}
+
+TEST_F(KernelTest, CpusetAndHugepagesAreTaken) {
+  const Manager cgroup = Created("pod/c");
+  Resources resources;
+  resources.cpuset_cpus = "0";
+  resources.cpuset_mems = "0";
+  if (hierarchies_->Find("hugetlb").has_value() &&
+      !hierarchies_->layout().huge_page_sizes.empty()) {
+    resources.hugepage_limits = {
+        {hierarchies_->layout().huge_page_sizes[0], 0}};
+  }
+  ASSERT_OK(cgroup.Apply(resources));
+  ASSERT_OK_AND_ASSIGN(const Stats stats, cgroup.ReadStats());
+  for (const HugepageStats& page : stats.hugepages) {
+    EXPECT_EQ(page.usage_bytes, 0);
+  }
+  if (!resources.hugepage_limits.empty()) {
+    ASSERT_THAT(stats.hugepages, Not(IsEmpty()));
+    EXPECT_EQ(stats.hugepages[0].limit_bytes, 0);
+  }
+}
+
+// Exit codes of a child: 1: null opens, 2: full opens, 4: the disk opens.
+int OpenDevices() {
+  int result = 0;
+  const char* names[] = {"/dev/null", "/dev/full", "/dev/vda"};
+  for (int i = 0; i < 3; ++i) {
+    const int fd = open(names[i], O_RDONLY | O_CLOEXEC);
+    if (fd >= 0 || (errno != EPERM && errno != ENOENT)) result |= 1 << i;
+  }
+  return result;
+}
+
+TEST_F(KernelTest, DevicesAreDeniedByDefaultAndChangeByTheRules) {
+  const Manager cgroup = Created("c");
+  ASSERT_OK(cgroup.SetDevices(DefaultDeviceRules()));
+  const auto ask = [&] {
+    Child child(OpenDevices);
+    EXPECT_OK(cgroup.AddProcess(child.pid()));
+    child.Go();
+    return WEXITSTATUS(child.Wait());
+  };
+  EXPECT_EQ(ask(), 1 | 2);
+  const std::vector<DeviceRule> null_only = {{true, 'c', 1, 3, "rwm"}};
+  ASSERT_OK(cgroup.SetDevices(null_only));
+  EXPECT_EQ(ask(), 1);
+  ASSERT_OK(cgroup.SetDevices(DefaultDeviceRules()));
+  EXPECT_EQ(ask(), 1 | 2);
+}
+
+TEST_F(KernelTest, BpfProgramEnforcesTheSameRulesOnCgroup2) {
+  const Manager cgroup = Created("c");
+  const auto unified = hierarchies_->unified();
+  if (!unified.has_value()) GTEST_SKIP() << "no cgroup2 mount";
+  ASSERT_OK_AND_ASSIGN(const UniqueFd directory,
+                       sys::OpenAt(hierarchies_->fd(*unified), cgroup.path(),
+                                   O_RDONLY | O_DIRECTORY));
+  const auto ask = [&] {
+    Child child(OpenDevices);
+    EXPECT_OK(cgroup.AddProcess(child.pid()));
+    child.Go();
+    return WEXITSTATUS(child.Wait());
+  };
+  const auto set = [&](std::vector<DeviceRule> rules) {
+    return v2::AttachDevicePolicy(directory.get(),
+                                  MakeDevicePolicy(rules).value());
+  };
+  const int all = ask();
+  const absl::Status first = set(DefaultDeviceRules());
+  if (ErrnoOf(first) == ENOSYS || ErrnoOf(first) == EINVAL ||
+      ErrnoOf(first) == EPERM) {
+    GTEST_SKIP() << "no BPF here: " << first;
+  }
+  ASSERT_OK(first);
+  EXPECT_EQ(ask(), 1 | 2);
+  ASSERT_OK(set({{true, 'c', 1, 3, "r"}}));
+  EXPECT_EQ(ask(), 1);
+  ASSERT_OK(set({{true, 'a'}, {false, 'c', 1, 3, "r"}}));
+  EXPECT_EQ(ask(), all & ~1);
+  ASSERT_OK(set(AllDeviceRules()));
+  EXPECT_EQ(ask(), all);
+}
+
+TEST_F(KernelTest, FrozenProcessStandsUntilThawed) {
+  const Manager cgroup = Created("c");
+  auto* count = static_cast<volatile uint64_t*>(
+      mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+           -1, 0));
+  Child child([count] {
+    for (;;) *count = *count + 1;
+    return 0;
+  });
+  ASSERT_OK(cgroup.AddProcess(child.pid()));
+  child.Go();
+  while (*count == 0) sched_yield();
+  ASSERT_OK(cgroup.Freeze());
+  const uint64_t frozen_at = *count;
+  usleep(50000);
+  EXPECT_EQ(*count, frozen_at);
+  ASSERT_OK(cgroup.Thaw());
+  for (int i = 0; i < 1000 && *count == frozen_at; ++i) usleep(1000);
+  EXPECT_GT(*count, frozen_at);
+  ASSERT_OK(cgroup.Freeze());
+  EXPECT_OK(cgroup.Kill()) << "also a frozen one";
+  EXPECT_TRUE(WIFSIGNALED(child.Wait()));
+  munmap(const_cast<uint64_t*>(count), 4096);
+}
+
+// The processes of a cgroup whose parent doesn't reap them become zombies of
+// init; they leave the cgroup at their death.
+void ExpectEmptySoon(const Manager& cgroup) {
+  for (int i = 0; i < 3000; ++i) {
+    if (cgroup.Processes(true)->empty()) return;
+    usleep(1000);
+  }
+  ADD_FAILURE() << cgroup.path() << " still has processes";
+}
+
+TEST_F(KernelTest, KillReaches200ChildrenInNestedCgroups) {
+  const Manager outer = Created("c");
+  // Side by side: cgroup2 takes no process beside a cgroup with controllers.
+  const Manager left = Created("c/left");
+  const Manager right = Created("c/right");
+  const auto breed = [] {
+    for (int i = 0; i < 100; ++i) {
+      if (fork() == 0) SleepForever();
+    }
+    return SleepForever();
+  };
+  Child a(breed);
+  Child b(breed);
+  ASSERT_OK(left.AddProcess(a.pid()));
+  ASSERT_OK(right.AddProcess(b.pid()));
+  a.Go();
+  b.Go();
+  for (int i = 0; i < 3000 && outer.Processes(true)->size() < 202; ++i) {
+    usleep(1000);
+  }
+  ASSERT_EQ(outer.Processes(true)->size(), 202);
+  ASSERT_OK(outer.Kill());
+  EXPECT_TRUE(WIFSIGNALED(a.Wait()));
+  EXPECT_TRUE(WIFSIGNALED(b.Wait()));
+  ExpectEmptySoon(outer);
+  EXPECT_OK(outer.Remove(kPatience));
+  EXPECT_THAT(outer.Children(), IsOkAndHolds(IsEmpty()));
+}
+
+// A bomb that renews itself as long as it lives, at most 64 at a time.
+int Bomb() {
+  for (;;) {
+    if (fork() < 0) usleep(10);
+    while (waitpid(-1, nullptr, WNOHANG) > 0) {
+    }
+    if (getpid() % 2 == 0) _exit(0);
+  }
+}
+
+TEST_F(KernelTest, KillEndsAForkBombWithAndWithoutCgroupKill) {
+  for (const bool unified : {true, false}) {
+    Layout layout = hierarchies_->layout();
+    if (!unified) {
+      std::erase_if(layout.hierarchies, [](const Hierarchy& h) {
+        return h.version == Version::kV2;
+      });
+      if (layout.hierarchies.empty()) continue;
+    }
+    ASSERT_OK_AND_ASSIGN(const Hierarchies some, Hierarchies::Open(layout));
+    const Manager cgroup = Manager::For(some, top_ + "/bomb").value();
+    ASSERT_OK(cgroup.Create());
+    Resources resources;
+    resources.pids_limit = 64;
+    ASSERT_OK(cgroup.Apply(resources));
+    Child child([] { return Bomb(); });
+    ASSERT_OK(cgroup.AddProcess(child.pid()));
+    child.Go();
+    for (int i = 0; i < 1000 && cgroup.Processes(true)->size() < 30; ++i) {
+      usleep(1000);
+    }
+    ASSERT_OK(cgroup.Kill());
+    ExpectEmptySoon(cgroup);
+    child.Wait();
+    EXPECT_OK(cgroup.Remove(kPatience));
+  }
+}
+
+TEST_F(KernelTest, RemoveOfABusyCgroupNamesTheProcess) {
+  const Manager cgroup = Created("c");
+  Child child(SleepForever);
+  ASSERT_OK(cgroup.AddProcess(child.pid()));
+  EXPECT_THAT(cgroup.Remove(std::chrono::milliseconds(30)),
+              StatusIs(absl::StatusCode::kDeadlineExceeded,
+                       ::testing::HasSubstr(std::to_string(child.pid()))));
+}
+
+TEST_F(KernelTest, VerbsOnAMissingCgroup) {
+  const Manager cgroup = Make("never/made");
+  EXPECT_OK(cgroup.Kill());
+  EXPECT_OK(cgroup.Remove(kPatience));
+  EXPECT_THAT(cgroup.ReadStats(), StatusIs(absl::StatusCode::kNotFound));
+  EXPECT_THAT(cgroup.OomKills(), StatusIs(absl::StatusCode::kNotFound));
+  Resources resources;
+  resources.pids_limit = 5;
+  EXPECT_THAT(cgroup.Update(resources), StatusIs(absl::StatusCode::kNotFound));
+  EXPECT_THAT(cgroup.Processes(true), IsOkAndHolds(IsEmpty()));
+}
+
+double Microseconds(const std::function<void()>& work) {
+  const auto start = std::chrono::steady_clock::now();
+  work();
+  return std::chrono::duration<double, std::micro>(
+             std::chrono::steady_clock::now() - start)
+      .count();
+}
+
+TEST_F(KernelTest, PrintsWhatTheVerbsCost) {
+  constexpr int kRounds = 40;
+  ASSERT_OK(Created("pod").Create());
+  std::map<std::string, std::vector<double>> cost;
+  for (int i = 0; i < kRounds; ++i) {
+    const Manager cgroup = Make("pod/c" + std::to_string(i));
+    Resources resources;
+    resources.memory_limit = 64 << 20;
+    resources.memory_swap = 64 << 20;
+    resources.cpu_shares = 512;
+    resources.cpu_quota = 50000;
+    resources.cpu_period = 100000;
+    resources.pids_limit = 100;
+    cost["1 create"].push_back(
+        Microseconds([&] { ASSERT_OK(cgroup.Create()); }));
+    cost["2 apply"].push_back(
+        Microseconds([&] { ASSERT_OK(cgroup.Apply(resources)); }));
+    cost["3 devices"].push_back(Microseconds(
+        [&] { ASSERT_OK(cgroup.SetDevices(DefaultDeviceRules())); }));
+    const auto target = cgroup.CloneTarget();
+    ASSERT_OK(target);
+    Child child(SleepForever, target->get());
+    cost["4 place"].push_back(Microseconds(
+        [&] { ASSERT_OK(cgroup.AddProcess(child.pid(), target->valid())); }));
+    cost["5 stats"].push_back(
+        Microseconds([&] { ASSERT_OK(cgroup.ReadStats()); }));
+    cost["6 kill"].push_back(Microseconds([&] { ASSERT_OK(cgroup.Kill()); }));
+    child.Wait();
+    cost["7 kill when empty"].push_back(
+        Microseconds([&] { ASSERT_OK(cgroup.Kill()); }));
+    cost["8 remove"].push_back(
+        Microseconds([&] { ASSERT_OK(cgroup.Remove(kPatience)); }));
+  }
+  for (auto& [name, values] : cost) {
+    std::sort(values.begin(), values.end());
+    printf("%-18s median %6.0f us, worst %6.0f us\n", name.c_str() + 2,
+           values[values.size() / 2], values.back());
+  }
+}
+
+}  // namespace
+}  // namespace gantry::cgroup

@@ -1,0 +1,97 @@
+#include "runtime/cgroup/write_plan.h"
+
+#include <errno.h>
+
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "runtime/base/status.h"
+#include "runtime/cgroup/control_text.h"
+#include "runtime/sys/file.h"
+
+namespace gantry::cgroup {
+
+namespace {
+
+std::string FilePath(const Place& place, const FileWrite& write) {
+  return absl::StrCat(place.path, "/", write.file);
+}
+
+// What to write to undo `write` in a file that holds `old`.
+std::string OldValue(const FileWrite& write, absl::string_view old) {
+  if (!write.reset.empty()) {
+    const absl::string_view value = write.value;
+    const absl::string_view line =
+        FindLine(old, value.substr(0, value.find(' ')));
+    return line.empty() ? write.reset : std::string(line);
+  }
+  absl::string_view first = old.substr(0, old.find('\n'));
+  absl::ConsumePrefix(&first, "default ");
+  // An empty write would reach nobody; a line end says "empty" to cpuset.
+  return first.empty() ? "\n" : std::string(first);
+}
+
+absl::Status Explain(absl::Status status, const Place& place,
+                     const FileWrite& write) {
+  const int error = ErrnoOf(status);
+  if (error == ENOENT) {
+    if (!sys::ExistsAt(place.hierarchy_fd, place.path)) {
+      return absl::NotFoundError(
+          absl::StrCat("cgroup ", place.path, " doesn't exist"));
+    }
+    return absl::FailedPreconditionError(absl::StrCat(
+        "cgroup ", place.path, " has no ", write.file,
+        ": the kernel doesn't offer it, or its controller can't be enabled "
+        "there"));
+  }
+  const std::string what = absl::StrCat(
+      "set ", write.file, " to \"", write.value, "\" in cgroup ", place.path);
+  if (error == EBUSY && absl::StartsWith(write.file, "memory.")) {
+    return Annotate(status, absl::StrCat(what, " (more than that is in use)"));
+  }
+  return Annotate(status, what);
+}
+
+absl::Status WriteOne(const Place& place, const FileWrite& write,
+                      UndoStack* undo) {
+  const std::string file = FilePath(place, write);
+  std::string old;
+  if (undo != nullptr) {
+    absl::StatusOr<std::string> text =
+        sys::ReadFileAt(place.hierarchy_fd, file);
+    if (!text.ok()) return text.status();
+    old = OldValue(write, *text);
+  }
+  RETURN_IF_ERROR(sys::WriteFileAt(place.hierarchy_fd, file, write.value));
+  if (undo != nullptr) {
+    undo->Push(absl::StrCat("restore ", file),
+               [fd = place.hierarchy_fd, file, old] {
+                 return sys::WriteFileAt(fd, file, old);
+               });
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::Status PerformWrites(const Place& place, const Writes& writes,
+                           UndoStack* undo) {
+  for (size_t i = 0; i < writes.size(); ++i) {
+    const FileWrite& write = writes[i];
+    absl::Status status = WriteOne(place, write, undo);
+    if (status.ok()) {
+      if (write.if_missing == IfMissing::kNext) ++i;
+      continue;
+    }
+    if (ErrnoOf(status) == ENOENT && write.if_missing != IfMissing::kFail &&
+        sys::ExistsAt(place.hierarchy_fd, place.path)) {
+      continue;
+    }
+    return Explain(std::move(status), place, write);
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace gantry::cgroup

@@ -1,0 +1,36 @@
+// The bytes of a record file: a header that tells damage, then the payload.
+//
+//   0  4  magic "GREC"
+//   4  4  format version, 1          (all integers little-endian)
+//   8  4  length of the payload
+//  12  4  CRC-32C of bytes 4 to 11 and the payload (RFC 3720, appendix B.4)
+//  16     payload
+//
+// Pure functions.
+
+#ifndef GANTRY_RUNTIME_STATE_RECORD_FORMAT_H_
+#define GANTRY_RUNTIME_STATE_RECORD_FORMAT_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+
+namespace gantry::state {
+
+inline constexpr size_t kRecordHeaderBytes = 16;
+
+std::string EncodeRecord(absl::string_view payload);
+
+// DATA_LOSS with what is wrong: too short, no record, unknown version, cut off
+// or longer than it says, checksum.
+absl::StatusOr<std::string> DecodeRecord(absl::string_view file);
+
+// CRC-32C (Castagnoli) of `data`, continued from `crc` (0 to begin).
+uint32_t Crc32c(absl::string_view data, uint32_t crc = 0);
+
+}  // namespace gantry::state
+
+#endif  // GANTRY_RUNTIME_STATE_RECORD_FORMAT_H_

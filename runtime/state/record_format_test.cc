@@ -1,0 +1,71 @@
+#include "runtime/state/record_format.h"
+
+#include <string>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "runtime/base/testing/status_matchers.h"
+
+namespace gantry::state {
+namespace {
+
+using ::gantry::testing::IsOkAndHolds;
+using ::gantry::testing::StatusIs;
+using ::testing::HasSubstr;
+
+TEST(RecordFormat, ChecksumIsThatOfRfc3720) {
+  // Appendix B.4 and the usual check value of CRC-32C.
+  EXPECT_EQ(Crc32c(std::string(32, '\0')), 0x8a9136aa);
+  EXPECT_EQ(Crc32c(std::string(32, '\xff')), 0x62a8ab43);
+  EXPECT_EQ(Crc32c("123456789"), 0xe3069283);
+  EXPECT_EQ(Crc32c("56789", Crc32c("1234")), 0xe3069283);
+}
+
+TEST(RecordFormat, LayoutIsFixed) {
+  const std::string file = EncodeRecord("123456789");
+  EXPECT_EQ(file.substr(0, 12), std::string("GREC\x01\0\0\0\x09\0\0\0", 12));
+  EXPECT_EQ(file.substr(16), "123456789");
+}
+
+TEST(RecordFormat, AnyPayloadComesBack) {
+  std::string all;
+  for (int i = 0; i < 100'000; ++i) all.push_back(static_cast<char>(i * 7));
+  for (const std::string& payload :
+       {std::string(), std::string(1, '\0'), all}) {
+    EXPECT_THAT(DecodeRecord(EncodeRecord(payload)), IsOkAndHolds(payload));
+  }
+}
+
+TEST(RecordFormat, EveryCutAndEveryChangedBitIsDamage) {
+  const std::string file = EncodeRecord("the state of a container");
+  for (size_t i = 0; i < file.size(); ++i) {
+    EXPECT_THAT(DecodeRecord(file.substr(0, i)),
+                StatusIs(absl::StatusCode::kDataLoss));
+    for (int bit = 0; bit < 8; ++bit) {
+      std::string changed = file;
+      changed[i] = static_cast<char>(changed[i] ^ (1 << bit));
+      EXPECT_THAT(DecodeRecord(changed), StatusIs(absl::StatusCode::kDataLoss));
+    }
+  }
+  EXPECT_THAT(DecodeRecord(file + "x"), StatusIs(absl::StatusCode::kDataLoss));
+}
+
+TEST(RecordFormat, DamageIsSaidByKind) {
+  const auto message = [](const std::string& file) {
+    return std::string(DecodeRecord(file).status().message());
+  };
+  const std::string file = EncodeRecord("abc");
+  EXPECT_THAT(message(""), HasSubstr("only 0 bytes"));
+  EXPECT_THAT(message(std::string(4096, '\0')), HasSubstr("not a record"));
+  std::string newer = file;
+  newer[4] = 2;
+  EXPECT_THAT(message(newer), HasSubstr("format version 2, known is 1"));
+  EXPECT_THAT(message(file.substr(0, 17)),
+              HasSubstr("1 bytes of payload instead of 3"));
+  std::string changed = file;
+  changed.back() = 'x';
+  EXPECT_THAT(message(changed), HasSubstr("the checksum differs"));
+}
+
+}  // namespace
+}  // namespace gantry::state
