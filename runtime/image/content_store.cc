@@ -1,0 +1,191 @@
+#include "runtime/image/content_store.h"
+
+#include <fcntl.h>
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "runtime/base/id.h"
+#include "runtime/base/status.h"
+#include "runtime/image/byte_source.h"
+#include "runtime/sys/file.h"
+
+namespace gantry::image {
+namespace {
+
+constexpr char kBlobs[] = "blobs";
+constexpr char kIngest[] = "ingest";
+constexpr Digest::Algorithm kAlgorithms[] = {Digest::Algorithm::kSha256,
+                                             Digest::Algorithm::kSha512};
+
+absl::string_view NameOf(Digest::Algorithm algorithm) {
+  return algorithm == Digest::Algorithm::kSha256 ? "sha256" : "sha512";
+}
+
+std::string PathOf(const Digest& digest) {
+  return absl::StrCat(digest.algorithm_name(), "/", digest.hex());
+}
+
+absl::StatusOr<UniqueFd> OpenDirectory(int dirfd, const char* name) {
+  absl::Status made = sys::MkdirAt(dirfd, name, 0700);
+  if (!made.ok() && !absl::IsAlreadyExists(made)) return made;
+  return sys::OpenAt(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+}
+
+absl::Status Changed(const Digest& digest) {
+  return absl::DataLossError(
+      absl::StrCat("blob ", digest.ToString(), ": its content has changed"));
+}
+
+}  // namespace
+
+BlobWriter::BlobWriter(ContentStore* store, Digest expected, int64_t size,
+                       std::string name, UniqueFd fd)
+    : store_(store),
+      expected_(std::move(expected)),
+      expected_size_(size),
+      name_(std::move(name)),
+      fd_(std::move(fd)),
+      hasher_(expected_.algorithm()) {}
+
+BlobWriter::~BlobWriter() {
+  if (fd_) sys::UnlinkAt(store_->ingest_.get(), name_).IgnoreError();
+}
+
+absl::Status BlobWriter::Write(absl::string_view data) {
+  written_ += data.size();
+  if (expected_size_ >= 0 && written_ > expected_size_) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("blob ", expected_.ToString(), ": more than the ",
+                     expected_size_, " bytes it should have"));
+  }
+  hasher_.Update(data);
+  return sys::WriteAll(fd_.get(), data);
+}
+
+absl::Status BlobWriter::Commit() {
+  if (expected_size_ >= 0 && written_ != expected_size_) {
+    return absl::DataLossError(absl::StrCat("blob ", expected_.ToString(), ": ",
+                                            written_, " bytes, expected ",
+                                            expected_size_));
+  }
+  const Digest found = hasher_.Finish();
+  if (found != expected_) {
+    return absl::DataLossError(absl::StrCat(
+        "blob ", expected_.ToString(), ": the content is ", found.ToString()));
+  }
+  RETURN_IF_ERROR(store_->Publish(name_, expected_));
+  fd_.Reset();
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::unique_ptr<ContentStore>> ContentStore::Open(int dirfd) {
+  auto store = std::unique_ptr<ContentStore>(new ContentStore);
+  ASSIGN_OR_RETURN(store->blobs_, OpenDirectory(dirfd, kBlobs));
+  for (Digest::Algorithm algorithm : kAlgorithms) {
+    absl::Status made =
+        sys::MkdirAt(store->blobs_.get(), NameOf(algorithm), 0700);
+    if (!made.ok() && !absl::IsAlreadyExists(made)) return made;
+  }
+  RETURN_IF_ERROR(sys::RemoveTreeAt(dirfd, kIngest));
+  ASSIGN_OR_RETURN(store->ingest_, OpenDirectory(dirfd, kIngest));
+  return store;
+}
+
+bool ContentStore::Has(const Digest& digest) const {
+  return sys::ExistsAt(blobs_.get(), PathOf(digest));
+}
+
+absl::StatusOr<int64_t> ContentStore::SizeOf(const Digest& digest) const {
+  ASSIGN_OR_RETURN(struct stat blob, sys::StatAt(blobs_.get(), PathOf(digest),
+                                                 AT_SYMLINK_NOFOLLOW));
+  return blob.st_size;
+}
+
+absl::StatusOr<UniqueFd> ContentStore::OpenBlob(const Digest& digest) const {
+  return sys::OpenAt(blobs_.get(), PathOf(digest), O_RDONLY | O_NOFOLLOW);
+}
+
+absl::StatusOr<std::string> ContentStore::Read(const Digest& digest,
+                                               size_t max_bytes) const {
+  ASSIGN_OR_RETURN(UniqueFd fd, OpenBlob(digest));
+  FdSource file(std::move(fd));
+  HashingSource source(&file, digest.algorithm());
+  ASSIGN_OR_RETURN(std::string data, ReadAll(&source, max_bytes),
+                   "blob " << digest.ToString());
+  if (source.Finish() != digest) return Changed(digest);
+  return data;
+}
+
+absl::Status ContentStore::Verify(const Digest& digest) const {
+  ASSIGN_OR_RETURN(UniqueFd fd, OpenBlob(digest));
+  FdSource file(std::move(fd));
+  HashingSource source(&file, digest.algorithm());
+  RETURN_IF_ERROR(Drain(&source));
+  return source.Finish() == digest ? absl::OkStatus() : Changed(digest);
+}
+
+absl::StatusOr<std::unique_ptr<BlobWriter>> ContentStore::Ingest(
+    const Digest& digest, int64_t size) {
+  std::string name = NewId();
+  ASSIGN_OR_RETURN(UniqueFd fd, sys::OpenAt(ingest_.get(), name,
+                                            O_WRONLY | O_CREAT | O_EXCL, 0600));
+  return std::unique_ptr<BlobWriter>(
+      new BlobWriter(this, digest, size, std::move(name), std::move(fd)));
+}
+
+absl::Status ContentStore::Put(const Digest& digest, absl::string_view data) {
+  if (Has(digest)) return absl::OkStatus();
+  ASSIGN_OR_RETURN(std::unique_ptr<BlobWriter> writer,
+                   Ingest(digest, data.size()));
+  RETURN_IF_ERROR(writer->Write(data));
+  return writer->Commit();
+}
+
+absl::Status ContentStore::Publish(const std::string& temporary,
+                                   const Digest& digest) {
+  return sys::RenameAt(ingest_.get(), temporary, blobs_.get(), PathOf(digest));
+}
+
+absl::StatusOr<bool> ContentStore::Remove(const Digest& digest) {
+  const std::string aside = NewId();
+  {
+    absl::MutexLock lock(&names_);
+    if (holds_->Held(digest)) return false;
+    absl::Status moved =
+        sys::RenameAt(blobs_.get(), PathOf(digest), ingest_.get(), aside);
+    if (absl::IsNotFound(moved)) return true;
+    RETURN_IF_ERROR(moved);
+  }
+  RETURN_IF_ERROR(sys::UnlinkAt(ingest_.get(), aside));
+  return true;
+}
+
+absl::StatusOr<std::vector<Digest>> ContentStore::List() const {
+  std::vector<Digest> digests;
+  for (Digest::Algorithm algorithm : kAlgorithms) {
+    const absl::string_view name = NameOf(algorithm);
+    ASSIGN_OR_RETURN(std::vector<sys::DirEntry> entries,
+                     sys::ListDirAt(blobs_.get(), name));
+    for (const sys::DirEntry& entry : entries) {
+      absl::StatusOr<Digest> digest =
+          Digest::Parse(absl::StrCat(name, ":", entry.name));
+      if (digest.ok()) digests.push_back(*std::move(digest));
+    }
+  }
+  return digests;
+}
+
+absl::StatusOr<std::string> ContentStore::MakeScratch(UniqueFd* fd) {
+  std::string name = NewId();
+  RETURN_IF_ERROR(sys::MkdirAt(ingest_.get(), name, 0700));
+  ASSIGN_OR_RETURN(*fd,
+                   sys::OpenAt(ingest_.get(), name, O_RDONLY | O_DIRECTORY));
+  return name;
+}
+
+absl::Status ContentStore::RemoveScratch(const std::string& name) {
+  return sys::RemoveTreeAt(ingest_.get(), name);
+}
+
+}  // namespace gantry::image

@@ -1,0 +1,336 @@
+#include "runtime/image/image_store.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "runtime/base/status.h"
+#include "runtime/image/reference.h"
+#include "runtime/sys/file.h"
+
+namespace gantry::image {
+namespace {
+
+using record::ImageRecord;
+
+constexpr char kImages[] = "images";
+constexpr char kLayers[] = "layers";
+constexpr char kBlobs[] = "blobs";
+constexpr size_t kMinPrefix = 7;
+
+absl::StatusOr<UniqueFd> OpenDirectory(int dirfd, const char* name) {
+  absl::Status made = sys::MkdirAt(dirfd, name, 0700);
+  if (!made.ok() && !absl::IsAlreadyExists(made)) return made;
+  return sys::OpenAt(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+}
+
+// The record's name: the digest's hex; its length tells the algorithm.
+absl::StatusOr<std::string> RecordId(absl::string_view image_id) {
+  ASSIGN_OR_RETURN(Digest digest, Digest::Parse(image_id), "image id");
+  return digest.hex();
+}
+
+absl::string_view HexOf(absl::string_view id) {
+  return id.substr(id.find(':') + 1);
+}
+
+bool IsHex(absl::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](char c) {
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+  });
+}
+
+template <typename Field>
+bool Contains(const Field& field, absl::string_view value) {
+  return std::find(field.begin(), field.end(), value) != field.end();
+}
+
+template <typename Field>
+void AddTo(Field* field, const std::string& value) {
+  if (!Contains(*field, value)) *field->Add() = value;
+}
+
+absl::Status NoSuchImage(absl::string_view ref) {
+  return absl::NotFoundError(absl::StrCat("image ", ref, " is not there"));
+}
+
+// What the second record of one image adds to the first.
+ImageRecord Merged(const ImageRecord& old, ImageRecord fresh) {
+  for (const std::string& tag : old.repo_tags()) {
+    AddTo(fresh.mutable_repo_tags(), tag);
+  }
+  for (const std::string& digest : old.repo_digests()) {
+    AddTo(fresh.mutable_repo_digests(), digest);
+  }
+  for (const std::string& blob : old.blobs()) {
+    AddTo(fresh.mutable_blobs(), blob);
+  }
+  if (fresh.manifest_digest().empty()) {
+    // Loaded once more from an archive that knows no manifest.
+    fresh.set_manifest_digest(old.manifest_digest());
+    fresh.set_size(old.size());
+    *fresh.mutable_layers() = old.layers();
+  }
+  if (old.pinned()) fresh.set_pinned(true);
+  return fresh;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<ImageStore>> ImageStore::Open(
+    int dirfd, const LayerInUse& in_use, std::vector<absl::Status>* problems) {
+  auto store = std::unique_ptr<ImageStore>(new ImageStore);
+  ASSIGN_OR_RETURN(store->dir_,
+                   sys::OpenAt(dirfd, ".", O_RDONLY | O_DIRECTORY));
+  ASSIGN_OR_RETURN(store->content_, ContentStore::Open(dirfd));
+  ASSIGN_OR_RETURN(store->blobs_, OpenDirectory(dirfd, kBlobs));
+  ASSIGN_OR_RETURN(UniqueFd layers, OpenDirectory(dirfd, kLayers));
+  ASSIGN_OR_RETURN(store->layers_, LayerStore::Open(layers.get(), problems));
+  ASSIGN_OR_RETURN(UniqueFd images, OpenDirectory(dirfd, kImages));
+  store->records_ =
+      state::RecordStore::Open(std::move(images), sys::Durability::kPowerCut);
+  RETURN_IF_ERROR(store->Load(problems));
+  RETURN_IF_ERROR(store->CollectGarbage(in_use));
+  return store;
+}
+
+absl::Status ImageStore::Load(std::vector<absl::Status>* problems) {
+  RETURN_IF_ERROR(records_->CleanUp());
+  ASSIGN_OR_RETURN(std::vector<state::RecordStore::Listed> listed,
+                   records_->List());
+  for (const state::RecordStore::Listed& item : listed) {
+    ImageRecord image;
+    absl::Status status = item.payload.status();
+    if (status.ok() && !image.ParseFromString(*item.payload)) {
+      status = absl::DataLossError("the record cannot be parsed");
+    }
+    if (status.ok() && HexOf(image.id()) != item.id) {
+      status = absl::DataLossError("the record is that of another image");
+    }
+    if (status.ok()) status = CheckComplete(image);
+    if (status.ok()) {
+      absl::MutexLock lock(&mutex_);
+      images_[image.id()] = std::move(image);
+      continue;
+    }
+    if (!absl::IsNotFound(item.payload.status()) && problems != nullptr) {
+      problems->push_back(Annotate(status, absl::StrCat("image ", item.id)));
+    }
+    RETURN_IF_ERROR(records_->Remove(item.id));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ImageStore::CheckComplete(const ImageRecord& image) const {
+  RETURN_IF_ERROR(Digest::Parse(image.id()));
+  for (const record::ImageLayer& layer : image.layers()) {
+    ASSIGN_OR_RETURN(Digest diff_id, Digest::Parse(layer.diff_id()));
+    if (!layers_->Find(diff_id)) {
+      return absl::DataLossError(
+          absl::StrCat("layer ", layer.diff_id(), " is missing"));
+    }
+  }
+  for (const std::string& blob : image.blobs()) {
+    ASSIGN_OR_RETURN(Digest digest, Digest::Parse(blob));
+    if (!content_->Has(digest)) {
+      return absl::DataLossError(absl::StrCat("blob ", blob, " is missing"));
+    }
+  }
+  return absl::OkStatus();
+}
+
+std::vector<ImageRecord> ImageStore::List() const {
+  absl::MutexLock lock(&mutex_);
+  std::vector<ImageRecord> out;
+  for (const auto& [id, image] : images_) out.push_back(image);
+  return out;
+}
+
+absl::StatusOr<ImageRecord> ImageStore::Resolve(absl::string_view ref) const {
+  absl::MutexLock lock(&mutex_);
+  absl::string_view hex = ref;
+  const bool by_id = absl::ConsumePrefix(&hex, "sha256:");
+  if (auto it =
+          images_.find(by_id ? std::string(ref) : absl::StrCat("sha256:", ref));
+      it != images_.end()) {
+    return it->second;
+  }
+  if (auto it = images_.find(std::string(ref)); it != images_.end()) {
+    return it->second;
+  }
+  if (absl::StatusOr<Reference> name = ParseReference(ref);
+      !by_id && name.ok()) {
+    // With both, the digest decides: a tag may have moved since.
+    const std::string tagged = name->digest ? "" : name->Tagged();
+    const std::string digested = name->Digested();
+    for (const auto& [id, image] : images_) {
+      if ((!tagged.empty() && Contains(image.repo_tags(), tagged)) ||
+          (!digested.empty() && Contains(image.repo_digests(), digested))) {
+        return image;
+      }
+    }
+  }
+  const ImageRecord* found = nullptr;
+  if (hex.size() >= kMinPrefix && IsHex(hex)) {
+    for (const auto& [id, image] : images_) {
+      if (!absl::StartsWith(HexOf(id), hex)) continue;
+      if (found != nullptr) {
+        return absl::InvalidArgumentError(
+            absl::StrCat("image ", ref, " fits several images"));
+      }
+      found = &image;
+    }
+  }
+  if (found == nullptr) return NoSuchImage(ref);
+  return *found;
+}
+
+absl::StatusOr<ImageStore::Lowers> ImageStore::LowersOf(
+    const ImageRecord& image) {
+  Lowers lowers;
+  for (const record::ImageLayer& layer : image.layers()) {
+    ASSIGN_OR_RETURN(Digest diff_id, Digest::Parse(layer.diff_id()));
+    // Held before it is looked up, so that it cannot go in between.
+    lowers.holds.push_back(layers_->Hold(diff_id));
+    std::optional<LayerInfo> info = layers_->Find(diff_id);
+    if (!info) {
+      return absl::NotFoundError(absl::StrCat("image ", image.id(), ": layer ",
+                                              layer.diff_id(), " is gone"));
+    }
+    // A layer that is there twice adds nothing the second time, and overlay
+    // refuses a directory given twice: the topmost place counts.
+    auto twice =
+        std::find(lowers.diff_ids.begin(), lowers.diff_ids.end(), diff_id);
+    if (twice != lowers.diff_ids.end()) {
+      lowers.dirs.erase(lowers.dirs.begin() +
+                        (twice - lowers.diff_ids.begin()));
+      lowers.diff_ids.erase(twice);
+    }
+    lowers.dirs.push_back(info->LowerDir());
+    lowers.diff_ids.push_back(std::move(diff_id));
+  }
+  return lowers;
+}
+
+absl::Status ImageStore::Write(const ImageRecord& image) {
+  ASSIGN_OR_RETURN(std::string id, RecordId(image.id()));
+  const std::string payload = image.SerializeAsString();
+  absl::Status written = records_->Write(id, payload);
+  if (absl::IsNotFound(written)) written = records_->Create(id, payload);
+  RETURN_IF_ERROR(written) << "image " << image.id();
+  absl::MutexLock lock(&mutex_);
+  images_[image.id()] = image;
+  return absl::OkStatus();
+}
+
+absl::StatusOr<ImageRecord> ImageStore::Put(ImageRecord image) {
+  RETURN_IF_ERROR(CheckComplete(image)) << "image " << image.id();
+  std::vector<Digest> diff_ids;
+  for (const record::ImageLayer& layer : image.layers()) {
+    ASSIGN_OR_RETURN(Digest diff_id, Digest::Parse(layer.diff_id()));
+    diff_ids.push_back(std::move(diff_id));
+  }
+  // 1. everything the records will vouch for is on the disk,
+  if (syncfs(dir_.get()) != 0) return ErrnoStatus(errno, "sync the images");
+  // 2. the layers' records, 3. the image's.
+  RETURN_IF_ERROR(layers_->Commit(diff_ids));
+  absl::MutexLock change(&changes_);
+  absl::StatusOr<ImageRecord> old = Resolve(image.id());
+  if (old.ok()) image = Merged(*old, std::move(image));
+  RETURN_IF_ERROR(TakeTagsFromOthers(image));
+  RETURN_IF_ERROR(Write(image));
+  return image;
+}
+
+absl::Status ImageStore::TakeTagsFromOthers(const ImageRecord& image) {
+  for (ImageRecord& other : List()) {
+    if (other.id() == image.id()) continue;
+    ImageRecord kept = other;
+    kept.clear_repo_tags();
+    for (const std::string& tag : other.repo_tags()) {
+      if (!Contains(image.repo_tags(), tag)) kept.add_repo_tags(tag);
+    }
+    if (kept.repo_tags_size() != other.repo_tags_size()) {
+      RETURN_IF_ERROR(Write(kept));
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ImageStore::AddTag(absl::string_view id, absl::string_view tag) {
+  ASSIGN_OR_RETURN(Reference name, ParseReference(tag));
+  if (name.digest || name.tag.empty()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("tag ", tag, ": expected a name with a tag"));
+  }
+  absl::MutexLock change(&changes_);
+  ASSIGN_OR_RETURN(ImageRecord image, Resolve(id));
+  AddTo(image.mutable_repo_tags(), name.Tagged());
+  RETURN_IF_ERROR(TakeTagsFromOthers(image));
+  return Write(image);
+}
+
+absl::Status ImageStore::SetPinned(absl::string_view id, bool pinned) {
+  absl::MutexLock change(&changes_);
+  ASSIGN_OR_RETURN(ImageRecord image, Resolve(id));
+  if (image.pinned() == pinned) return absl::OkStatus();
+  image.set_pinned(pinned);
+  return Write(image);
+}
+
+absl::Status ImageStore::Remove(absl::string_view ref,
+                                const LayerInUse& in_use) {
+  {
+    absl::MutexLock change(&changes_);
+    absl::StatusOr<ImageRecord> image = Resolve(ref);
+    if (absl::IsNotFound(image.status())) return absl::OkStatus();
+    if (!image.ok()) return image.status();
+    ASSIGN_OR_RETURN(std::string id, RecordId(image->id()));
+    RETURN_IF_ERROR(records_->Remove(id)) << "image " << image->id();
+    absl::MutexLock lock(&mutex_);
+    images_.erase(image->id());
+  }
+  return CollectGarbage(in_use);
+}
+
+absl::Status ImageStore::CollectGarbage(const LayerInUse& in_use) {
+  // No image is written meanwhile; what a pull under way has fetched is held.
+  absl::MutexLock change(&changes_);
+  std::set<std::string> used;
+  for (const ImageRecord& image : List()) {
+    used.insert(image.blobs().begin(), image.blobs().end());
+    for (const record::ImageLayer& layer : image.layers()) {
+      used.insert(absl::StrCat("layer:", layer.diff_id()));
+    }
+  }
+  for (const LayerInfo& layer : layers_->List()) {
+    if (used.count(absl::StrCat("layer:", layer.diff_id.ToString())) != 0 ||
+        (in_use && in_use(layer.diff_id))) {
+      continue;
+    }
+    RETURN_IF_ERROR(layers_->Remove(layer.diff_id));
+  }
+  ASSIGN_OR_RETURN(std::vector<Digest> blobs, content_->List());
+  for (const Digest& blob : blobs) {
+    if (used.count(blob.ToString()) != 0) continue;
+    RETURN_IF_ERROR(content_->Remove(blob));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<rootfs::Usage> ImageStore::Usage() const {
+  ASSIGN_OR_RETURN(rootfs::Usage usage, rootfs::UsageOf(blobs_.get()));
+  for (const LayerInfo& layer : layers_->List()) {
+    usage.bytes += layer.usage.bytes;
+    usage.inodes += layer.usage.inodes;
+  }
+  return usage;
+}
+
+}  // namespace gantry::image

@@ -1,0 +1,113 @@
+// All that is known of images: one record per image id, over the content store
+// and the layer store.
+//
+//   DIR/images/HEX/record   ImageRecord; HEX is the configuration's digest
+//   DIR/blobs/sha256/HEX    blobs (content_store.h)
+//   DIR/layers/N/{fs,record}  unpacked layers (layer_store.h)
+//   DIR/ingest/             what is being written
+//
+// The order of durability: blobs and layers are written and renamed; one
+// syncfs; the layers' records; the image's record. So a record on disk vouches
+// for all it names, and whatever no record names is garbage at the next Open.
+// Thread safety: thread-safe. List, Resolve and Get answer from memory; the
+// rest blocks on the disk, not under the lock that those take.
+
+#ifndef GANTRY_RUNTIME_IMAGE_IMAGE_STORE_H_
+#define GANTRY_RUNTIME_IMAGE_IMAGE_STORE_H_
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/synchronization/mutex.h"
+#include "proto/image_record.pb.h"
+#include "runtime/base/unique_fd.h"
+#include "runtime/image/content_store.h"
+#include "runtime/image/digest.h"
+#include "runtime/image/layer_store.h"
+#include "runtime/rootfs/usage.h"
+#include "runtime/state/record_store.h"
+
+namespace gantry::image {
+
+// Whether a layer is the lower directory of a container.
+using LayerInUse = std::function<bool(const Digest& diff_id)>;
+
+class ImageStore {
+ public:
+  // Opens or makes the store in `dirfd` (0700). What is damaged is removed and
+  // told in `problems` (may be null): a damaged record costs its image, a
+  // missing layer the images that need it. Collects garbage, except layers
+  // that `in_use` names.
+  static absl::StatusOr<std::unique_ptr<ImageStore>> Open(
+      int dirfd, const LayerInUse& in_use,
+      std::vector<absl::Status>* problems = nullptr);
+
+  ContentStore& content() { return *content_; }
+  LayerStore& layers() { return *layers_; }
+
+  std::vector<record::ImageRecord> List() const;
+
+  // By id ("sha256:..." or its hex), by "name:tag", "name@digest" or a short
+  // name ("busybox" is docker.io/library/busybox:latest), or by a prefix of at
+  // least 7 hex digits of the id that fits one image. A name wins over a
+  // prefix. NOT_FOUND, or INVALID_ARGUMENT if a prefix fits several.
+  absl::StatusOr<record::ImageRecord> Resolve(absl::string_view ref) const;
+
+  // The lower directories of an image, bottom first, relative to the layer
+  // store, with a hold on each: keep the holds until in_use knows them.
+  struct Lowers {
+    std::vector<std::string> dirs;
+    std::vector<Digest> diff_ids;
+    std::vector<HoldTable::Hold> holds;
+  };
+  absl::StatusOr<Lowers> LowersOf(const record::ImageRecord& image);
+
+  // Makes everything durable and the image visible. If the id is known, tags
+  // and digests are added to it. Tags are taken away from other images. All
+  // layers and blobs must be there.
+  absl::StatusOr<record::ImageRecord> Put(record::ImageRecord image);
+
+  // Gives image `id` one more tag ("name:tag").
+  absl::Status AddTag(absl::string_view id, absl::string_view tag);
+  absl::Status SetPinned(absl::string_view id, bool pinned);
+
+  // Removes the image that `ref` resolves to, with all its names, and what no
+  // other image uses. Unknown is OK.
+  absl::Status Remove(absl::string_view ref, const LayerInUse& in_use);
+
+  // Removes layers and blobs that no image uses, nobody holds, and in_use does
+  // not name.
+  absl::Status CollectGarbage(const LayerInUse& in_use);
+
+  // Bytes and inodes of layers and blobs, from memory and the blob directory.
+  absl::StatusOr<rootfs::Usage> Usage() const;
+
+ private:
+  ImageStore() = default;
+  absl::Status Load(std::vector<absl::Status>* problems);
+  absl::Status CheckComplete(const record::ImageRecord& image) const;
+  absl::Status Write(const record::ImageRecord& image);
+  absl::Status TakeTagsFromOthers(const record::ImageRecord& image);
+
+  UniqueFd dir_;
+  UniqueFd blobs_;
+  std::unique_ptr<ContentStore> content_;
+  std::unique_ptr<LayerStore> layers_;
+  std::unique_ptr<state::RecordStore> records_;
+  // One change at a time; held over I/O, never by readers.
+  absl::Mutex changes_;
+  mutable absl::Mutex mutex_;
+  std::map<std::string, record::ImageRecord> images_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace gantry::image
+
+#endif  // GANTRY_RUNTIME_IMAGE_IMAGE_STORE_H_

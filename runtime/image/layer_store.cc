@@ -1,0 +1,209 @@
+#include "runtime/image/layer_store.h"
+
+#include <fcntl.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "proto/image_record.pb.h"
+#include "runtime/base/status.h"
+#include "runtime/sys/file.h"
+
+namespace gantry::image {
+namespace {
+
+constexpr char kFs[] = "fs";
+constexpr char kDigits[] = "0123456789abcdefghijklmnopqrstuvwxyz";
+
+std::string Base36(uint64_t number) {
+  std::string out;
+  do {
+    out.insert(out.begin(), kDigits[number % 36]);
+    number /= 36;
+  } while (number > 0);
+  return out;
+}
+
+// 0 for a name that Base36 does not make.
+uint64_t FromBase36(absl::string_view name) {
+  if (name.size() > 12) return 0;
+  uint64_t number = 0;
+  for (char c : name) {
+    const absl::string_view digits = kDigits;
+    const size_t digit = digits.find(c);
+    if (digit == absl::string_view::npos) return 0;
+    number = number * 36 + digit;
+  }
+  return number;
+}
+
+// Hidden, so that RecordStore takes it for no object.
+std::string Temporary(absl::string_view name) {
+  return absl::StrCat(".new-", name);
+}
+std::string Removed(absl::string_view name) {
+  return absl::StrCat(".old-", name);
+}
+
+absl::StatusOr<LayerInfo> Decode(const std::string& name,
+                                 const std::string& payload) {
+  record::LayerRecord record;
+  if (!record.ParseFromString(payload)) {
+    return absl::DataLossError("the record cannot be parsed");
+  }
+  ASSIGN_OR_RETURN(Digest diff_id, Digest::Parse(record.diff_id()));
+  return LayerInfo{
+      .diff_id = std::move(diff_id),
+      .name = name,
+      .usage = {.bytes = record.bytes(), .inodes = record.inodes()},
+      .committed = true};
+}
+
+}  // namespace
+
+LayerDraft::LayerDraft(LayerStore* store, std::string name, UniqueFd fs)
+    : store_(store), name_(std::move(name)), fs_(std::move(fs)) {}
+
+LayerDraft::~LayerDraft() {
+  if (!published_) {
+    sys::RemoveTreeAt(store_->dir_.get(), Temporary(name_)).IgnoreError();
+  }
+}
+
+absl::StatusOr<std::unique_ptr<LayerStore>> LayerStore::Open(
+    int dirfd, std::vector<absl::Status>* problems) {
+  auto store = std::unique_ptr<LayerStore>(new LayerStore);
+  ASSIGN_OR_RETURN(store->dir_, sys::Duplicate(dirfd));
+  ASSIGN_OR_RETURN(UniqueFd directory, sys::Duplicate(dirfd));
+  store->records_ = state::RecordStore::Open(std::move(directory),
+                                             sys::Durability::kPowerCut);
+  RETURN_IF_ERROR(store->Recover(problems));
+  return store;
+}
+
+absl::Status LayerStore::Recover(std::vector<absl::Status>* problems) {
+  RETURN_IF_ERROR(records_->CleanUp());
+  ASSIGN_OR_RETURN(std::vector<sys::DirEntry> entries,
+                   sys::ListDirAt(dir_.get(), "."));
+  for (const sys::DirEntry& entry : entries) {
+    if (absl::StartsWith(entry.name, ".")) {
+      RETURN_IF_ERROR(sys::RemoveTreeAt(dir_.get(), entry.name));
+    }
+  }
+  ASSIGN_OR_RETURN(std::vector<state::RecordStore::Listed> listed,
+                   records_->List());
+  absl::MutexLock lock(&mutex_);
+  for (const state::RecordStore::Listed& item : listed) {
+    last_number_ = std::max(last_number_, FromBase36(item.id));
+    absl::StatusOr<LayerInfo> layer =
+        item.payload.ok() ? Decode(item.id, *item.payload)
+                          : absl::StatusOr<LayerInfo>(item.payload.status());
+    if (layer.ok() &&
+        !sys::ExistsAt(dir_.get(), absl::StrCat(item.id, "/", kFs))) {
+      layer = absl::DataLossError("its directory is gone");
+    }
+    if (layer.ok() && layers_.emplace(layer->diff_id, *layer).second) continue;
+    // Without a record it was never finished: nobody's loss.
+    if (!layer.ok() && !absl::IsNotFound(layer.status()) &&
+        problems != nullptr) {
+      problems->push_back(
+          Annotate(layer.status(), absl::StrCat("layer ", item.id)));
+    }
+    RETURN_IF_ERROR(records_->Remove(item.id));
+  }
+  return absl::OkStatus();
+}
+
+std::optional<LayerInfo> LayerStore::Find(const Digest& diff_id) const {
+  absl::MutexLock lock(&mutex_);
+  auto it = layers_.find(diff_id);
+  if (it == layers_.end()) return std::nullopt;
+  return it->second;
+}
+
+std::vector<LayerInfo> LayerStore::List() const {
+  absl::MutexLock lock(&mutex_);
+  std::vector<LayerInfo> out;
+  for (const auto& [diff_id, layer] : layers_) out.push_back(layer);
+  return out;
+}
+
+absl::StatusOr<std::unique_ptr<LayerDraft>> LayerStore::Begin() {
+  std::string name;
+  {
+    absl::MutexLock lock(&mutex_);
+    name = Base36(++last_number_);
+  }
+  const std::string temporary = Temporary(name);
+  RETURN_IF_ERROR(sys::MkdirAt(dir_.get(), temporary, 0700));
+  auto draft = std::unique_ptr<LayerDraft>(
+      new LayerDraft(this, std::move(name), UniqueFd()));
+  const std::string fs = absl::StrCat(temporary, "/", kFs);
+  RETURN_IF_ERROR(sys::MkdirAt(dir_.get(), fs, 0755));
+  ASSIGN_OR_RETURN(draft->fs_,
+                   sys::OpenAt(dir_.get(), fs, O_RDONLY | O_DIRECTORY));
+  return draft;
+}
+
+absl::StatusOr<LayerInfo> LayerStore::Publish(std::unique_ptr<LayerDraft> draft,
+                                              const Digest& diff_id) {
+  ASSIGN_OR_RETURN(rootfs::Usage usage, rootfs::UsageOf(draft->fs_fd()));
+  LayerInfo layer = {.diff_id = diff_id, .name = draft->name_, .usage = usage};
+  if (std::optional<LayerInfo> other = Find(diff_id)) return *other;
+  RETURN_IF_ERROR(sys::RenameAt(dir_.get(), Temporary(draft->name_), dir_.get(),
+                                draft->name_));
+  draft->published_ = true;
+  {
+    absl::MutexLock lock(&mutex_);
+    auto [it, first] = layers_.emplace(diff_id, layer);
+    if (first) return layer;
+    layer = it->second;
+  }
+  // Another thread published the same layer in between.
+  RETURN_IF_ERROR(sys::RemoveTreeAt(dir_.get(), draft->name_));
+  return layer;
+}
+
+absl::Status LayerStore::Commit(const std::vector<Digest>& diff_ids) {
+  for (const Digest& diff_id : diff_ids) {
+    std::optional<LayerInfo> layer = Find(diff_id);
+    if (!layer) {
+      return absl::NotFoundError(
+          absl::StrCat("layer ", diff_id.ToString(), " is not in the store"));
+    }
+    if (layer->committed) continue;
+    record::LayerRecord record;
+    record.set_diff_id(diff_id.ToString());
+    record.set_bytes(layer->usage.bytes);
+    record.set_inodes(layer->usage.inodes);
+    absl::Status written =
+        records_->Create(layer->name, record.SerializeAsString());
+    // Two images with one new layer may be committed at the same time.
+    if (!written.ok() && !absl::IsAlreadyExists(written)) return written;
+    absl::MutexLock lock(&mutex_);
+    auto it = layers_.find(diff_id);
+    if (it != layers_.end()) it->second.committed = true;
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<bool> LayerStore::Remove(const Digest& diff_id) {
+  std::string name;
+  {
+    absl::MutexLock lock(&mutex_);
+    if (holds_->Held(diff_id)) return false;
+    auto it = layers_.find(diff_id);
+    if (it == layers_.end()) return true;
+    name = it->second.name;
+    // From here on a pull does not find it and fetches it anew.
+    layers_.erase(it);
+  }
+  // The record goes away with the name: never a record without its layer.
+  RETURN_IF_ERROR(sys::RenameAt(dir_.get(), name, dir_.get(), Removed(name)));
+  RETURN_IF_ERROR(sys::RemoveTreeAt(dir_.get(), Removed(name)));
+  return true;
+}
+
+}  // namespace gantry::image

@@ -1,0 +1,106 @@
+// Unpacked layers, each once, by diffID: DIR/N/fs, where N is short (base 36)
+// so that the lowerdir list of a mount stays short, with DIR/N/record beside.
+//
+// The life of a layer: Begin makes DIR/.new-N; the unpacker fills it; Publish
+// renames it to DIR/N once its diffID was found right, and it can be used and
+// shared in this process; Commit, after one syncfs for all layers of an image,
+// writes the records. At Open a directory without a sound record is removed:
+// after a power cut a layer is either whole or not there.
+// Thread safety: thread-safe; a draft belongs to one thread. Blocks on the
+// disk, never under the lock.
+
+#ifndef GANTRY_RUNTIME_IMAGE_LAYER_STORE_H_
+#define GANTRY_RUNTIME_IMAGE_LAYER_STORE_H_
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "runtime/base/unique_fd.h"
+#include "runtime/image/digest.h"
+#include "runtime/image/holds.h"
+#include "runtime/rootfs/usage.h"
+#include "runtime/state/record_store.h"
+
+namespace gantry::image {
+
+struct LayerInfo {
+  Digest diff_id;
+  std::string name;  // N; "N/fs" below the store's directory is the lowerdir
+  rootfs::Usage usage;
+  bool committed = false;
+
+  std::string LowerDir() const { return name + "/fs"; }
+};
+
+class LayerStore;
+
+// A directory being filled; removed with its content unless published. Must
+// not outlive its store.
+class LayerDraft {
+ public:
+  ~LayerDraft();
+  LayerDraft(const LayerDraft&) = delete;
+  LayerDraft& operator=(const LayerDraft&) = delete;
+  // The directory to unpack into.
+  int fs_fd() const { return fs_.get(); }
+
+ private:
+  friend class LayerStore;
+  LayerDraft(LayerStore* store, std::string name, UniqueFd fs);
+  LayerStore* store_;
+  std::string name_;  // N
+  UniqueFd fs_;
+  bool published_ = false;
+};
+
+class LayerStore {
+ public:
+  // `problems` (may be null) receives what was found damaged and removed.
+  static absl::StatusOr<std::unique_ptr<LayerStore>> Open(
+      int dirfd, std::vector<absl::Status>* problems);
+
+  std::optional<LayerInfo> Find(const Digest& diff_id) const;
+  std::vector<LayerInfo> List() const;
+
+  absl::StatusOr<std::unique_ptr<LayerDraft>> Begin();
+  // If another thread was faster with the same diffID, its layer is the answer
+  // and this draft is thrown away.
+  absl::StatusOr<LayerInfo> Publish(std::unique_ptr<LayerDraft> draft,
+                                    const Digest& diff_id);
+  // Writes the records of published layers. The caller has synced.
+  absl::Status Commit(const std::vector<Digest>& diff_ids);
+
+  HoldTable::Hold Hold(const Digest& diff_id) {
+    absl::MutexLock lock(&mutex_);
+    return holds_->Take(diff_id);
+  }
+  // False if it is held and so stays. Unknown: true.
+  absl::StatusOr<bool> Remove(const Digest& diff_id);
+
+  // The directory that LowerDir() counts from.
+  int dir_fd() const { return dir_.get(); }
+
+ private:
+  friend class LayerDraft;
+  LayerStore() = default;
+  absl::Status Recover(std::vector<absl::Status>* problems);
+
+  UniqueFd dir_;
+  std::unique_ptr<state::RecordStore> records_;
+  std::shared_ptr<HoldTable> holds_ = std::make_shared<HoldTable>();
+  mutable absl::Mutex mutex_;
+  std::map<Digest, LayerInfo> layers_ ABSL_GUARDED_BY(mutex_);
+  uint64_t last_number_ ABSL_GUARDED_BY(mutex_) = 0;
+};
+
+}  // namespace gantry::image
+
+#endif  // GANTRY_RUNTIME_IMAGE_LAYER_STORE_H_

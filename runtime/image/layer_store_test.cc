@@ -1,0 +1,136 @@
+#include "runtime/image/layer_store.h"
+
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "runtime/base/testing/status_matchers.h"
+#include "runtime/base/unique_fd.h"
+#include "runtime/sys/file.h"
+#include "runtime/sys/testing/temp_dir.h"
+
+namespace gantry::image {
+namespace {
+
+using ::gantry::testing::IsOkAndHolds;
+using ::gantry::testing::StatusIs;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+
+class LayerStoreTest : public ::testing::Test {
+ protected:
+  void SetUp() override { Reopen(); }
+  void Reopen() {
+    store_.reset();
+    problems_.clear();
+    auto store = LayerStore::Open(dir_.fd(), &problems_);
+    ASSERT_OK(store);
+    store_ = *std::move(store);
+  }
+  LayerInfo Publish(const Digest& diff_id) {
+    auto draft = store_->Begin();
+    EXPECT_OK(draft);
+    EXPECT_OK(sys::MkdirAt((*draft)->fs_fd(), "made", 0755));
+    auto layer = store_->Publish(*std::move(draft), diff_id);
+    EXPECT_OK(layer);
+    return *layer;
+  }
+  size_t Entries() { return sys::ListDirAt(dir_.fd(), ".")->size(); }
+
+  const Digest a_ = DigestOf("a");
+  const Digest b_ = DigestOf("b");
+  sys::testing::TempDir dir_;
+  std::vector<absl::Status> problems_;
+  std::unique_ptr<LayerStore> store_;
+};
+
+TEST_F(LayerStoreTest, PublishedLayerHasAShortNameAndItsUsage) {
+  LayerInfo layer = Publish(a_);
+  EXPECT_EQ(layer.LowerDir(), "1/fs");
+  EXPECT_EQ(layer.usage.inodes, 2);
+  EXPECT_FALSE(layer.committed);
+  EXPECT_TRUE(sys::ExistsAt(dir_.fd(), "1/fs/made"));
+  EXPECT_EQ(store_->Find(a_)->name, "1");
+  EXPECT_EQ(store_->Find(b_), std::nullopt);
+  for (int i = 0; i < 40; ++i) Publish(DigestOf(std::to_string(i)));
+  EXPECT_EQ(Publish(b_).LowerDir(), "16/fs");  // 42 in base 36
+}
+
+TEST_F(LayerStoreTest, DraftNotPublishedLeavesNothing) {
+  {
+    ASSERT_OK_AND_ASSIGN(auto draft, store_->Begin());
+    ASSERT_OK(sys::MkdirAllAt(draft->fs_fd(), "deep/tree", 0755));
+    EXPECT_EQ(Entries(), 1u);
+  }
+  EXPECT_EQ(Entries(), 0u);
+}
+
+TEST_F(LayerStoreTest, SecondPublisherGetsTheFirstLayer) {
+  ASSERT_OK_AND_ASSIGN(auto late, store_->Begin());
+  LayerInfo first = Publish(a_);
+  ASSERT_OK_AND_ASSIGN(LayerInfo second, store_->Publish(std::move(late), a_));
+  EXPECT_EQ(second.name, first.name);
+  EXPECT_EQ(Entries(), 1u);
+}
+
+TEST_F(LayerStoreTest, CommittedLayersSurviveUncommittedOnesGo) {
+  Publish(a_);
+  Publish(b_);
+  ASSERT_OK(store_->Commit({a_}));
+  EXPECT_TRUE(store_->Find(a_)->committed);
+  const rootfs::Usage usage = store_->Find(a_)->usage;
+  Reopen();
+  EXPECT_THAT(store_->List(), SizeIs(1));
+  EXPECT_EQ(store_->Find(a_)->name, "1");
+  EXPECT_EQ(store_->Find(a_)->usage, usage);
+  EXPECT_TRUE(sys::ExistsAt(dir_.fd(), "1/fs/made"));
+  EXPECT_EQ(Entries(), 1u);
+  EXPECT_THAT(problems_, IsEmpty());
+  // Names are not given twice while one is in use.
+  EXPECT_NE(Publish(b_).name, "1");
+}
+
+TEST_F(LayerStoreTest, DamagedRecordCostsThatLayerOnly) {
+  Publish(a_);
+  Publish(b_);
+  ASSERT_OK(store_->Commit({a_, b_, a_}));
+  ASSERT_OK(sys::WriteFileAt(dir_.fd(), "1/record", "garbage garbage garbage"));
+  Reopen();
+  EXPECT_THAT(problems_, SizeIs(1));
+  EXPECT_FALSE(store_->Find(a_));
+  EXPECT_TRUE(store_->Find(b_));
+  EXPECT_EQ(Entries(), 1u);
+}
+
+TEST_F(LayerStoreTest, LayerWhoseDirectoryIsGoneIsReported) {
+  Publish(a_);
+  ASSERT_OK(store_->Commit({a_}));
+  ASSERT_OK_AND_ASSIGN(UniqueFd layer,
+                       sys::OpenAt(dir_.fd(), "1", O_RDONLY | O_DIRECTORY));
+  ASSERT_OK(sys::RemoveTreeAt(layer.get(), "fs"));
+  Reopen();
+  EXPECT_THAT(problems_, SizeIs(1));
+  EXPECT_EQ(Entries(), 0u);
+}
+
+TEST_F(LayerStoreTest, CommitOfAnUnknownLayerFails) {
+  EXPECT_THAT(store_->Commit({a_}), StatusIs(absl::StatusCode::kNotFound));
+}
+
+TEST_F(LayerStoreTest, HeldLayersStay) {
+  Publish(a_);
+  {
+    HoldTable::Hold hold = store_->Hold(a_);
+    EXPECT_THAT(store_->Remove(a_), IsOkAndHolds(false));
+    EXPECT_TRUE(store_->Find(a_));
+  }
+  EXPECT_THAT(store_->Remove(a_), IsOkAndHolds(true));
+  EXPECT_THAT(store_->Remove(a_), IsOkAndHolds(true));
+  EXPECT_EQ(Entries(), 0u);
+}
+
+}  // namespace
+}  // namespace gantry::image

@@ -1,0 +1,346 @@
+#include "runtime/image/puller.h"
+
+#include <sys/stat.h>
+
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "runtime/base/testing/status_matchers.h"
+#include "runtime/http/curl_client.h"
+#include "runtime/http/testing/loopback_server.h"
+#include "runtime/image/testing/fake_registry.h"
+#include "runtime/image/testing/sample_image.h"
+#include "runtime/image/testing/tar_builder.h"
+#include "runtime/sys/file.h"
+#include "runtime/sys/testing/temp_dir.h"
+
+namespace gantry::image {
+namespace {
+
+using ::gantry::testing::IsOk;
+using ::gantry::testing::StatusIs;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+using ::testing::SizeIs;
+
+class PullerTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    auto store = ImageStore::Open(dir_.fd(), nullptr);
+    ASSERT_OK(store);
+    store_ = *std::move(store);
+    registry_options_.sleep = [](absl::Duration) {};
+  }
+  void Serve(const SampleImage& image, const std::string& tag) {
+    for (const auto& [hex, data] : image.Content()) registry_.Add(data);
+    registry_.Tag(tag, image.manifest, kOciManifestType);
+  }
+  absl::StatusOr<record::ImageRecord> PullImage(absl::string_view name) {
+    RegistryClient client(client_, registry_options_, {});
+    Puller puller(&client, store_.get(), options_);
+    ASSIGN_OR_RETURN(Reference ref, ParseReference(name));
+    ASSIGN_OR_RETURN(std::unique_ptr<Pull> pull, puller.Resolve(ref));
+    for (size_t i = 0; i < pull->layers().size(); ++i) {
+      RETURN_IF_ERROR(pull->FetchLayer(i));
+    }
+    return pull->Commit();
+  }
+  std::string InLayer(const record::ImageRecord& image, int i,
+                      const std::string& path) {
+    auto lowers = store_->LowersOf(image);
+    if (!lowers.ok()) return std::string(lowers.status().message());
+    return *sys::ReadFileAt(store_->layers().dir_fd(),
+                            lowers->dirs.at(i) + "/" + path);
+  }
+  int RequestsFor(absl::string_view part) {
+    int count = 0;
+    for (const http::Request& request : registry_.requests()) {
+      count += absl::StrContains(request.url, part);
+    }
+    return count;
+  }
+  void ExpectNothingLeft() {
+    EXPECT_THAT(store_->List(), IsEmpty());
+    ASSERT_OK(store_->CollectGarbage(nullptr));
+    EXPECT_THAT(*store_->content().List(), IsEmpty());
+    EXPECT_THAT(*sys::ListDirAt(dir_.fd(), "ingest"), IsEmpty());
+    EXPECT_THAT(*sys::ListDirAt(dir_.fd(), "layers"), IsEmpty());
+  }
+
+  sys::testing::TempDir dir_;
+  std::unique_ptr<ImageStore> store_;
+  FakeRegistry registry_{"r.example"};
+  http::Client* client_ = &registry_;
+  RegistryOptions registry_options_;
+  PullOptions options_;
+};
+
+TEST_F(PullerTest, PullsByTag) {
+  const SampleImage sample = TwoLayers();
+  Serve(sample, "v1");
+  ASSERT_OK_AND_ASSIGN(record::ImageRecord image, PullImage("r.example/a:v1"));
+  EXPECT_EQ(image.id(), sample.id().ToString());
+  EXPECT_THAT(image.repo_tags(), ElementsAre("r.example/a:v1"));
+  EXPECT_THAT(
+      image.repo_digests(),
+      ElementsAre("r.example/a@" + DigestOf(sample.manifest).ToString()));
+  EXPECT_EQ(image.config().user(), "7");
+  EXPECT_EQ(InLayer(image, 0, "etc/a"), "lower");
+  EXPECT_EQ(InLayer(image, 1, "etc/b"), "upper");
+  EXPECT_OK(store_->Resolve("r.example/a:v1"));
+  for (const auto& [hex, data] : sample.Content()) {
+    EXPECT_EQ(*store_->content().Read(DigestOf(data), 1 << 20), data);
+  }
+}
+
+TEST_F(PullerTest, PullsByDigestWithoutATag) {
+  const SampleImage sample = TwoLayers();
+  Serve(sample, "v1");
+  const std::string name =
+      "r.example/a@" + DigestOf(sample.manifest).ToString();
+  ASSERT_OK_AND_ASSIGN(record::ImageRecord image, PullImage(name));
+  EXPECT_THAT(image.repo_tags(), IsEmpty());
+  EXPECT_OK(store_->Resolve(name));
+}
+
+TEST_F(PullerTest, ChoosesThePlatformOfAnIndex) {
+  const SampleImage mine = TwoLayers();
+  const SampleImage other = MakeImage({}, "s390x");
+  Serve(mine, "mine");
+  const std::string index = IndexJson(
+      {DescriptorJson(kOciManifestType, other.manifest, PlatformJson("s390x")),
+       DescriptorJson(kOciManifestType, mine.manifest,
+                      PlatformJson(HostPlatform().architecture))});
+  registry_.Tag("v1", index, kOciIndexType);
+  ASSERT_OK_AND_ASSIGN(record::ImageRecord image, PullImage("r.example/a:v1"));
+  EXPECT_EQ(image.id(), mine.id().ToString());
+  EXPECT_THAT(image.repo_digests(),
+              ElementsAre(HasSubstr(DigestOf(index).hex()),
+                          HasSubstr(DigestOf(mine.manifest).hex())));
+  options_.platform.architecture = "riscv64";
+  EXPECT_THAT(PullImage("r.example/a:v1"),
+              StatusIs(absl::StatusCode::kNotFound, HasSubstr("s390x")));
+}
+
+TEST_F(PullerTest, WhatIsThereIsNotFetchedAgain) {
+  const SampleImage sample = TwoLayers();
+  Serve(sample, "v1");
+  ASSERT_OK(PullImage("r.example/a:v1"));
+  const int blobs = RequestsFor("/blobs/");
+  EXPECT_EQ(blobs, 3);
+  ASSERT_OK(PullImage("r.example/a:v1"));
+  EXPECT_EQ(RequestsFor("/blobs/"), blobs);
+  // Another image with the same lower layer.
+  const SampleImage next =
+      MakeImage({sample.tars[0], TarBuilder().File("f", "next").Done()});
+  Serve(next, "v2");
+  ASSERT_OK_AND_ASSIGN(record::ImageRecord image, PullImage("r.example/a:v2"));
+  EXPECT_EQ(RequestsFor("/blobs/"), blobs + 2);  // configuration, top layer
+  EXPECT_EQ(InLayer(image, 0, "etc/a"), "lower");
+}
+
+TEST_F(PullerTest, LayersMayBeFetchedByThreads) {
+  std::vector<std::string> tars;
+  for (int i = 0; i < 12; ++i) {
+    tars.push_back(TarBuilder()
+                       .File("f", absl::StrCat("layer ", i))
+                       .File("big", std::string(100'000, 'x'))
+                       .Done());
+  }
+  Serve(MakeImage(tars), "v1");
+  RegistryClient client(client_, registry_options_, {});
+  Puller puller(&client, store_.get(), options_);
+  ASSERT_OK_AND_ASSIGN(auto pull,
+                       puller.Resolve(*ParseReference("r.example/a:v1")));
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([&] {
+      // All of them fetch all layers: the same one at the same time, too.
+      for (size_t i = 0; i < pull->layers().size(); ++i) {
+        EXPECT_OK(pull->FetchLayer(i));
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  ASSERT_OK_AND_ASSIGN(record::ImageRecord image, pull->Commit());
+  for (int i = 0; i < 12; ++i) {
+    EXPECT_EQ(InLayer(image, i, "f"), absl::StrCat("layer ", i));
+  }
+  EXPECT_THAT(*sys::ListDirAt(dir_.fd(), "layers"), SizeIs(12));
+}
+
+TEST_F(PullerTest, EveryChangedAnswerIsNoticed) {
+  const SampleImage sample = TwoLayers();
+  for (const auto& [hex, data] : sample.Content()) {
+    FakeRegistry registry("r.example");
+    for (const auto& [other, content] : sample.Content()) {
+      registry.Add(content);
+    }
+    registry.Tag("v1", sample.manifest, kOciManifestType);
+    std::string changed = data;
+    changed[changed.size() / 2] ^= 1;
+    // Every request is looked at; that of this blob gets the changed content.
+    for (int i = 0; i < 20; ++i) {
+      registry.faults.push_back(
+          [hex = hex, changed](const http::Request& request)
+              -> std::optional<FakeRegistry::Answer> {
+            if (!absl::StrContains(request.url, hex)) return std::nullopt;
+            return FakeRegistry::Answer{.body = changed};
+          });
+    }
+    client_ = &registry;
+    const bool manifest = hex == DigestOf(sample.manifest).hex();
+    EXPECT_THAT(PullImage(manifest ? absl::StrCat("r.example/a@sha256:", hex)
+                                   : "r.example/a:v1"),
+                Not(IsOk()));
+    ExpectNothingLeft();
+  }
+}
+
+TEST_F(PullerTest, WrongDiffIdIsNoticedAndNothingStays) {
+  SampleImage sample = TwoLayers();
+  const SampleImage other = MakeImage(
+      {sample.tars[0], TarBuilder().File("something", "else").Done()});
+  // The manifest of one with the configuration of the other.
+  sample.manifest =
+      absl::StrCat(R"({"schemaVersion":2,"config":)",
+                   DescriptorJson("c", other.config), R"(,"layers":[)",
+                   DescriptorJson("application/vnd.oci.image.layer.v1.tar+gzip",
+                                  sample.blobs[0]),
+                   ",",
+                   DescriptorJson("application/vnd.oci.image.layer.v1.tar+zstd",
+                                  sample.blobs[1]),
+                   "]}");
+  Serve(sample, "v1");
+  registry_.Add(other.config);
+  EXPECT_THAT(PullImage("r.example/a:v1"),
+              StatusIs(absl::StatusCode::kDataLoss, HasSubstr("diffID")));
+  ExpectNothingLeft();
+}
+
+TEST_F(PullerTest, HostileLayerLeavesNothing) {
+  Serve(MakeImage({TarBuilder().File("ok", "x").File("../../x", "").Done()}),
+        "v1");
+  EXPECT_THAT(PullImage("r.example/a:v1"),
+              StatusIs(absl::StatusCode::kInvalidArgument));
+  ExpectNothingLeft();
+}
+
+TEST_F(PullerTest, PullUnderWayIsSafeFromCollection) {
+  const SampleImage sample = TwoLayers();
+  Serve(sample, "v1");
+  RegistryClient client(client_, registry_options_, {});
+  Puller puller(&client, store_.get(), options_);
+  ASSERT_OK_AND_ASSIGN(auto pull,
+                       puller.Resolve(*ParseReference("r.example/a:v1")));
+  ASSERT_OK(pull->FetchLayer(0));
+  ASSERT_OK(store_->CollectGarbage(nullptr));
+  ASSERT_OK(pull->FetchLayer(1));
+  ASSERT_OK(store_->CollectGarbage(nullptr));
+  ASSERT_OK(pull->Commit());
+  pull.reset();
+  ASSERT_OK(store_->CollectGarbage(nullptr));
+  ASSERT_OK_AND_ASSIGN(record::ImageRecord image,
+                       store_->Resolve("r.example/a:v1"));
+  EXPECT_EQ(InLayer(image, 1, "etc/b"), "upper");
+}
+
+TEST_F(PullerTest, PullGivenUpLeavesNothing) {
+  Serve(TwoLayers(), "v1");
+  {
+    RegistryClient client(client_, registry_options_, {});
+    Puller puller(&client, store_.get(), options_);
+    ASSERT_OK_AND_ASSIGN(auto pull,
+                         puller.Resolve(*ParseReference("r.example/a:v1")));
+    ASSERT_OK(pull->FetchLayer(0));
+  }
+  ExpectNothingLeft();
+}
+
+TEST_F(PullerTest, CommitWithoutAllLayersFails) {
+  Serve(TwoLayers(), "v1");
+  RegistryClient client(client_, registry_options_, {});
+  Puller puller(&client, store_.get(), options_);
+  ASSERT_OK_AND_ASSIGN(auto pull,
+                       puller.Resolve(*ParseReference("r.example/a:v1")));
+  ASSERT_OK(pull->FetchLayer(0));
+  EXPECT_THAT(pull->Commit(), StatusIs(absl::StatusCode::kDataLoss));
+  EXPECT_THAT(store_->List(), IsEmpty());
+}
+
+TEST_F(PullerTest, CancelledPullLeavesNothing) {
+  Serve(TwoLayers(), "v1");
+  bool cancelled = false;
+  options_.cancelled = [&] { return cancelled; };
+  {
+    RegistryClient client(client_, registry_options_, {});
+    Puller puller(&client, store_.get(), options_);
+    ASSERT_OK_AND_ASSIGN(auto pull,
+                         puller.Resolve(*ParseReference("r.example/a:v1")));
+    EXPECT_THAT(pull->FetchLayer(0, [&](int64_t) { cancelled = true; }),
+                StatusIs(absl::StatusCode::kCancelled));
+  }
+  ExpectNothingLeft();
+}
+
+TEST_F(PullerTest, DiscardsLayerBlobsIfAsked) {
+  const SampleImage sample = TwoLayers();
+  Serve(sample, "v1");
+  options_.keep_layer_blobs = false;
+  ASSERT_OK_AND_ASSIGN(record::ImageRecord image, PullImage("r.example/a:v1"));
+  EXPECT_FALSE(store_->content().Has(DigestOf(sample.blobs[0])));
+  EXPECT_EQ(InLayer(image, 0, "etc/a"), "lower");
+  registry_.faults.push_back([&](const http::Request&) {
+    return FakeRegistry::Answer{.body = sample.manifest};
+  });
+  ASSERT_OK(store_->Remove("r.example/a:v1", nullptr));
+  // Without a copy the stream itself is hashed.
+  SampleImage changed = sample;
+  registry_.faults.clear();
+  for (int i = 0; i < 20; ++i) {
+    registry_.faults.push_back([&](const http::Request& request)
+                                   -> std::optional<FakeRegistry::Answer> {
+      if (!absl::StrContains(request.url, DigestOf(sample.blobs[1]).hex())) {
+        return std::nullopt;
+      }
+      // Another zstd frame of the same content: only the blob differs.
+      return FakeRegistry::Answer{.body = Zstded("") + sample.blobs[1]};
+    });
+  }
+  EXPECT_THAT(PullImage("r.example/a:v1"),
+              StatusIs(absl::StatusCode::kDataLoss));
+}
+
+TEST_F(PullerTest, PullsOverHttpFromALoopbackRegistry) {
+  const SampleImage sample = TwoLayers();
+  const auto content = sample.Content();
+  http::LoopbackServer server([&](const std::string& request) {
+    const std::string target = request.substr(4, request.find(" HTTP") - 4);
+    if (absl::EndsWith(target, "/manifests/v1")) {
+      return http::LoopbackServer::Answer(
+          200, sample.manifest,
+          absl::StrCat("Content-Type: ", kOciManifestType, "\r\n"));
+    }
+    auto it = content.find(target.substr(target.rfind(':') + 1));
+    if (it == content.end()) return http::LoopbackServer::Answer(404, "");
+    return http::LoopbackServer::Answer(200, it->second);
+  });
+  std::unique_ptr<http::Client> client = http::NewCurlClient();
+  client_ = client.get();
+  ASSERT_OK_AND_ASSIGN(
+      record::ImageRecord image,
+      PullImage(absl::StrCat("127.0.0.1:", server.port(), "/a/b:v1")));
+  EXPECT_EQ(image.id(), sample.id().ToString());
+  EXPECT_EQ(InLayer(image, 1, "etc/b"), "upper");
+}
+
+}  // namespace
+}  // namespace gantry::image

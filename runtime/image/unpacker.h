@@ -1,0 +1,54 @@
+// Applies one layer tar into a fresh directory of its own, in the form overlay
+// wants it (OCI image-spec layer.md; kernel Documentation/filesystems/
+// overlayfs.rst): ".wh.x" becomes a character device 0:0, ".wh..wh..opq" sets
+// trusted.overlay.opaque. No other layer is looked at, so layers may be
+// unpacked side by side.
+//
+// The layer is untrusted. Every name is resolved by openat2 from the layer's
+// own descriptor and cannot leave it: ".." is refused, absolute names count
+// from the layer's root, a symbolic link among the parents is followed inside
+// the layer only, hard link targets are found the same way and never followed
+// at their end. overlay's own xattrs are dropped. Of two entries with one name
+// the last wins, but a whiteout never hides what its own layer brings.
+// Directories that are implied and not in the archive get 0755, root.
+// Thread safety: as many at once as there are directories. Blocks; long.
+
+#ifndef GANTRY_RUNTIME_IMAGE_UNPACKER_H_
+#define GANTRY_RUNTIME_IMAGE_UNPACKER_H_
+
+#include <cstdint>
+#include <functional>
+
+#include "absl/status/statusor.h"
+#include "runtime/image/byte_source.h"
+#include "runtime/image/digest.h"
+
+namespace gantry::image {
+
+struct UnpackLimits {
+  int64_t max_entries = 4'000'000;
+  // Of the inflated tar stream, and of the files' apparent sizes together:
+  // a sparse file of a few bytes may claim any size.
+  int64_t max_tar_bytes = int64_t{256} << 30;
+  int64_t max_file_bytes = int64_t{1} << 40;
+};
+
+struct UnpackResult {
+  Digest diff_id;  // sha256 of the plain tar stream
+  int64_t tar_bytes = 0;
+  int64_t entries = 0;
+  // Attributes the file system does not support (EOPNOTSUPP).
+  int64_t skipped_xattrs = 0;
+};
+
+// Unpacks `layer` (borrowed; gzip, zstd or plain, read to its end) into the
+// empty directory `dirfd`. INVALID_ARGUMENT names the entry that is malformed
+// or hostile; CANCELLED once `cancelled` says so. After an error the directory
+// holds a part of the layer and must be thrown away.
+absl::StatusOr<UnpackResult> UnpackLayer(
+    ByteSource* layer, int dirfd, const UnpackLimits& limits = {},
+    const std::function<bool()>& cancelled = nullptr);
+
+}  // namespace gantry::image
+
+#endif  // GANTRY_RUNTIME_IMAGE_UNPACKER_H_

@@ -1,0 +1,407 @@
+#include "runtime/image/unpacker.h"
+
+#include <dirent.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "runtime/base/testing/status_matchers.h"
+#include "runtime/base/unique_fd.h"
+#include "runtime/image/testing/compress.h"
+#include "runtime/image/testing/tar_builder.h"
+#include "runtime/sys/file.h"
+#include "runtime/sys/testing/temp_dir.h"
+
+namespace gantry::image {
+namespace {
+
+using ::gantry::testing::StatusIs;
+using ::testing::HasSubstr;
+
+// A layer directory beside a marker that no layer may change.
+class UnpackerTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    ASSERT_OK(sys::MkdirAt(dir_.fd(), "layer", 0755));
+    auto layer = sys::OpenAt(dir_.fd(), "layer", O_RDONLY | O_DIRECTORY);
+    ASSERT_OK(layer);
+    layer_ = *std::move(layer);
+    ASSERT_OK(sys::MkdirAt(dir_.fd(), "outside", 0700));
+    auto marker = sys::OpenAt(dir_.fd(), "outside/marker",
+                              O_WRONLY | O_CREAT | O_EXCL, 0600);
+    ASSERT_OK(marker);
+    ASSERT_OK(sys::WriteAll(marker->get(), "untouched"));
+  }
+
+  void TearDown() override {
+    auto marker = sys::ReadFileAt(dir_.fd(), "outside/marker");
+    ASSERT_OK(marker);
+    EXPECT_EQ(*marker, "untouched");
+    EXPECT_EQ(Stat("../outside/marker").st_mode, mode_t{S_IFREG | 0600});
+    EXPECT_EQ(Stat("../outside/marker").st_nlink, 1u);
+    auto names = sys::ListDirAt(dir_.fd(), ".");
+    ASSERT_OK(names);
+    EXPECT_EQ(names->size(), 2u);
+    names = sys::ListDirAt(dir_.fd(), "outside");
+    ASSERT_OK(names);
+    EXPECT_EQ(names->size(), 1u);
+  }
+
+  absl::StatusOr<UnpackResult> Unpack(const std::string& tar,
+                                      const UnpackLimits& limits = {}) {
+    StringSource source(tar, 5000);
+    return UnpackLayer(&source, layer_.get(), limits);
+  }
+
+  struct stat Stat(absl::string_view path) {
+    absl::StatusOr<struct stat> node =
+        sys::StatAt(layer_.get(), path, AT_SYMLINK_NOFOLLOW);
+    return node.ok() ? *node : (struct stat){};
+  }
+  std::string Content(absl::string_view path) {
+    absl::StatusOr<std::string> data = sys::ReadFileAt(layer_.get(), path);
+    return data.ok() ? *data : std::string(data.status().message());
+  }
+  std::string Xattr(const std::string& path, const char* key) {
+    char value[200];
+    const ssize_t n = lgetxattr((dir_.path() + "/layer/" + path).c_str(), key,
+                                value, sizeof(value));
+    return n < 0 ? "none" : std::string(value, n);
+  }
+  bool IsOpaque(const std::string& path) {
+    return Xattr(path, "trusted.overlay.opaque") == "y";
+  }
+  bool IsWhiteout(absl::string_view path) {
+    struct stat node = Stat(path);
+    return S_ISCHR(node.st_mode) && node.st_rdev == makedev(0, 0);
+  }
+  std::string Outside() { return dir_.path() + "/outside"; }
+
+  sys::testing::TempDir dir_;
+  UniqueFd layer_;
+};
+
+TEST_F(UnpackerTest, MakesEveryKindWithItsMetadata) {
+  const std::string tar =
+      TarBuilder()
+          .Dir("./", {.mode = 0711, .mtime = 1000})
+          .Dir("d", {.mode = 01777, .uid = 7, .gid = 8, .mtime = 2000})
+          .File("d/f", "hello",
+                {.mode = 06755,
+                 .uid = 100000,
+                 .gid = 3,
+                 .pax = {{"mtime", "3000.5"}, {"SCHILY.xattr.user.k", "v"}}})
+          .Symlink("d/s", "/absolute/target")
+          .HardLink("d/h", "d/f")
+          .Device('3', "c", {.mode = 0620, .gid = 5, .major = 1, .minor = 3})
+          .Device('4', "b", {.mode = 0600, .major = 8, .minor = 1})
+          .Device('6', "p", {.mode = 0644, .mtime = 4000})
+          .Done();
+  ASSERT_OK_AND_ASSIGN(UnpackResult result, Unpack(Gzipped(tar)));
+  EXPECT_EQ(result.diff_id, DigestOf(tar));
+  EXPECT_EQ(result.entries, 8);
+  EXPECT_EQ(Stat(".").st_mode, mode_t{S_IFDIR | 0711});
+  EXPECT_EQ(Stat(".").st_mtim.tv_sec, 1000);
+  EXPECT_EQ(Stat("d").st_mode, mode_t{S_IFDIR | 01777});
+  EXPECT_EQ(Stat("d").st_uid, 7u);
+  EXPECT_EQ(Stat("d").st_gid, 8u);
+  // In spite of what was made in it afterwards.
+  EXPECT_EQ(Stat("d").st_mtim.tv_sec, 2000);
+  EXPECT_EQ(Content("d/f"), "hello");
+  // set-id bits survive the change of owner
+  EXPECT_EQ(Stat("d/f").st_mode, mode_t{S_IFREG | 06755});
+  EXPECT_EQ(Stat("d/f").st_uid, 100000u);
+  EXPECT_EQ(Stat("d/f").st_mtim.tv_sec, 3000);
+  EXPECT_EQ(Stat("d/f").st_mtim.tv_nsec, 500'000'000);
+  if (result.skipped_xattrs == 0) {
+    EXPECT_EQ(Xattr("d/f", "user.k"), "v");
+  }
+  EXPECT_EQ(Stat("d/h").st_ino, Stat("d/f").st_ino);
+  EXPECT_TRUE(S_ISLNK(Stat("d/s").st_mode));
+  EXPECT_EQ(Stat("c").st_mode, mode_t{S_IFCHR | 0620});
+  EXPECT_EQ(Stat("c").st_rdev, makedev(1, 3));
+  EXPECT_EQ(Stat("c").st_gid, 5u);
+  EXPECT_EQ(Stat("b").st_rdev, makedev(8, 1));
+  EXPECT_EQ(Stat("p").st_mode, mode_t{S_IFIFO | 0644});
+  EXPECT_EQ(Stat("p").st_mtim.tv_sec, 4000);
+}
+
+TEST_F(UnpackerTest, ImpliedDirectoriesAreRoots0755WhateverTheUmask) {
+  const mode_t before = umask(077);
+  absl::StatusOr<UnpackResult> result =
+      Unpack(TarBuilder().File("a/b/c/f", "x").Done());
+  umask(before);
+  ASSERT_OK(result);
+  for (absl::string_view path : {"a", "a/b", "a/b/c"}) {
+    EXPECT_EQ(Stat(path).st_mode, mode_t{S_IFDIR | 0755}) << path;
+    EXPECT_EQ(Stat(path).st_uid, 0u);
+  }
+}
+
+TEST_F(UnpackerTest, WhiteoutsInOverlaysForm) {
+  ASSERT_OK(Unpack(TarBuilder()
+                       .File(".wh.gone", "")
+                       .File("d/.wh.also", "")
+                       .Dir("o/")
+                       .File("o/.wh..wh..opq", "")
+                       .File("o/new", "n")
+                       .File(".wh..wh.plnk", "")
+                       .Done()));
+  EXPECT_TRUE(IsWhiteout("gone"));
+  EXPECT_TRUE(IsWhiteout("d/also"));
+  EXPECT_FALSE(IsOpaque("d"));
+  EXPECT_TRUE(IsOpaque("o"));
+  EXPECT_EQ(Content("o/new"), "n");
+  EXPECT_FALSE(sys::ExistsAt(layer_.get(), ".wh..wh.plnk"));
+}
+
+TEST_F(UnpackerTest, WhiteoutNeverHidesItsOwnLayer) {
+  ASSERT_OK(Unpack(TarBuilder()
+                       // before and after the file
+                       .File(".wh.f1", "")
+                       .File("f1", "1")
+                       .File("f2", "2")
+                       .File(".wh.f2", "")
+                       // before and after the directory
+                       .File(".wh.d1", "")
+                       .Dir("d1")
+                       .File("d1/x", "x")
+                       .Dir("d2")
+                       .File("d2/x", "x")
+                       .File(".wh.d2", "")
+                       // a directory that is only implied
+                       .File(".wh.d3", "")
+                       .File("d3/e/x", "x")
+                       .Done()));
+  EXPECT_EQ(Content("f1"), "1");
+  EXPECT_EQ(Content("f2"), "2");
+  for (const std::string d : {"d1", "d2", "d3"}) {
+    EXPECT_TRUE(S_ISDIR(Stat(d).st_mode)) << d;
+    EXPECT_TRUE(IsOpaque(d)) << d;
+  }
+  EXPECT_EQ(Content("d1/x"), "x");
+  EXPECT_EQ(Content("d2/x"), "x");
+  EXPECT_EQ(Content("d3/e/x"), "x");
+}
+
+TEST_F(UnpackerTest, LastEntryOfANameWins) {
+  ASSERT_OK(Unpack(TarBuilder()
+                       .File("f", "long old content")
+                       .HardLink("h", "f")
+                       .File("f", "new")
+                       .Dir("becomes-file/sub")
+                       .File("becomes-file/sub/x", "x")
+                       .File("becomes-file", "file")
+                       .File("becomes-dir", "file")
+                       .Dir("becomes-dir", {.mode = 0700})
+                       .Symlink("becomes-node", "/etc/passwd")
+                       .Device('6', "becomes-node", {.mode = 0600})
+                       .Dir("twice", {.mode = 0700})
+                       .File("twice/kept", "k")
+                       .Dir("twice", {.mode = 0711})
+                       .Done()));
+  EXPECT_EQ(Content("f"), "new");
+  // The other name of the old file is not written through.
+  EXPECT_EQ(Content("h"), "long old content");
+  EXPECT_EQ(Content("becomes-file"), "file");
+  EXPECT_TRUE(S_ISDIR(Stat("becomes-dir").st_mode));
+  EXPECT_TRUE(S_ISFIFO(Stat("becomes-node").st_mode));
+  EXPECT_EQ(Stat("twice").st_mode, mode_t{S_IFDIR | 0711});
+  EXPECT_EQ(Content("twice/kept"), "k");
+}
+
+TEST_F(UnpackerTest, ReplacedDirectoryIsNotWrittenToThroughTheCache) {
+  ASSERT_OK(Unpack(TarBuilder()
+                       .File("d/a", "a")
+                       .File("d", "now a file")
+                       .Dir("d")
+                       .File("d/b", "b")
+                       .Done()));
+  EXPECT_FALSE(sys::ExistsAt(layer_.get(), "d/a"));
+  EXPECT_EQ(Content("d/b"), "b");
+}
+
+TEST_F(UnpackerTest, SparseFilesKeepTheirHoles) {
+  const std::string map = "1\n10000000\n3\n";
+  ASSERT_OK(Unpack(TarBuilder()
+                       .File("GNUSparseFile.0/s",
+                             map + std::string(512 - map.size(), '\0') + "end",
+                             {.pax = {{"GNU.sparse.major", "1"},
+                                      {"GNU.sparse.minor", "0"},
+                                      {"GNU.sparse.name", "s"},
+                                      {"GNU.sparse.realsize", "20000000"}}})
+                       .Done()));
+  EXPECT_EQ(Stat("s").st_size, 20'000'000);
+  EXPECT_LT(Stat("s").st_blocks * 512, 1'000'000);
+}
+
+TEST_F(UnpackerTest, NamesThatLeadOutAreRefused) {
+  const std::string outside = Outside();
+  for (const std::string& tar : std::initializer_list<std::string>{
+           TarBuilder().File("../outside/new", "x").Done(),
+           TarBuilder().File("a/../../outside/new", "x").Done(),
+           TarBuilder().Dir("..").Done(),
+           TarBuilder().File("../outside/.wh.marker", "").Done(),
+           TarBuilder().File(".wh...", "").Done(),
+           TarBuilder().File(".wh.", "").Done(),
+           TarBuilder().HardLink("h", "../outside/marker").Done(),
+           TarBuilder().HardLink("h", outside + "/marker").Done(),
+           TarBuilder().HardLink("h", "").Done(),
+           TarBuilder().Symlink("/", outside).Done(),
+           TarBuilder().Symlink("./", outside).Done(),
+           TarBuilder().File(".", "x").Done(),
+       }) {
+    EXPECT_FALSE(Unpack(tar).ok());
+  }
+}
+
+// The classic: a link out, then an entry below it (CVE-2025-47290 and kin).
+// The link is followed as inside the layer, where its target is not.
+TEST_F(UnpackerTest, LinksOutAreFollowedInsideOnly) {
+  const std::string outside = Outside();
+  const std::string up = "../outside";
+  for (const std::string& target : std::initializer_list<std::string>{
+           outside, up, "../../../../../.." + outside}) {
+    StringSource source(TarBuilder()
+                            .Symlink("l", target)
+                            .File("l/marker", "overwritten")
+                            .File("l/.wh.marker", "")
+                            .Dir("l/dir")
+                            .Done());
+    UnpackLayer(&source, layer_.get()).status().IgnoreError();
+    ASSERT_OK(sys::RemoveTreeAt(layer_.get(), "l"));
+  }
+  // Metadata of a directory entry over a link must not reach its target.
+  ASSERT_OK(Unpack(TarBuilder()
+                       .Symlink("m", outside + "/marker")
+                       .File("m", "x", {.mode = 0777})
+                       .Symlink("n", outside)
+                       .Dir("n", {.mode = 0777})
+                       .Done()));
+  EXPECT_EQ(Content("m"), "x");
+  EXPECT_TRUE(S_ISDIR(Stat("n").st_mode));
+}
+
+TEST_F(UnpackerTest, ParentLinkInsideTheLayerIsFollowed) {
+  ASSERT_OK(Unpack(TarBuilder()
+                       .Dir("usr/lib")
+                       .Symlink("lib", "/usr/lib")
+                       .File("lib/f", "x")
+                       .Done()));
+  EXPECT_EQ(Content("usr/lib/f"), "x");
+  EXPECT_TRUE(S_ISLNK(Stat("lib").st_mode));
+}
+
+TEST_F(UnpackerTest, HardLinkToASymlinkLinksTheLinkItself) {
+  ASSERT_OK(Unpack(TarBuilder()
+                       .Symlink("s", Outside() + "/marker")
+                       .HardLink("h", "s")
+                       .File("after", "x", {.mode = 0777})
+                       .Done()));
+  EXPECT_TRUE(S_ISLNK(Stat("h").st_mode));
+  EXPECT_EQ(Stat("h").st_ino, Stat("s").st_ino);
+}
+
+TEST_F(UnpackerTest, HardLinkToItselfChangesNothing) {
+  ASSERT_OK(
+      Unpack(TarBuilder().File("f", "kept").HardLink("./f", "/f").Done()));
+  EXPECT_EQ(Content("f"), "kept");
+}
+
+TEST_F(UnpackerTest, OverlayAttributesOfTheImageAreDropped) {
+  ASSERT_OK(Unpack(
+      TarBuilder()
+          .Dir("d", {.mode = 0755,
+                     .pax = {{"SCHILY.xattr.trusted.overlay.opaque", "y"},
+                             {"SCHILY.xattr.trusted.overlay.redirect", "/x"},
+                             {"SCHILY.xattr.security.selinux", "evil"},
+                             {"SCHILY.xattr.trusted.fine", "f"}}})
+          .Done()));
+  EXPECT_EQ(Xattr("d", "trusted.overlay.opaque"), "none");
+  EXPECT_EQ(Xattr("d", "trusted.overlay.redirect"), "none");
+  EXPECT_EQ(Xattr("d", "trusted.fine"), "f");
+}
+
+TEST_F(UnpackerTest, FileCapabilitiesSurviveTheChangeOfOwner) {
+  // VFS_CAP_REVISION_2 with CAP_NET_RAW permitted and effective.
+  const std::string caps("\x01\0\0\x02\0\x20\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 20);
+  ASSERT_OK(
+      Unpack(TarBuilder()
+                 .File("ping", "#",
+                       {.mode = 0755,
+                        .uid = 5,
+                        .pax = {{"SCHILY.xattr.security.capability", caps}}})
+                 .Done()));
+  EXPECT_EQ(Xattr("ping", "security.capability").substr(0, 4),
+            caps.substr(0, 4));
+}
+
+TEST_F(UnpackerTest, OwnersOutOfRangeAreRefused) {
+  for (const char* uid : {"4294967295", "4294967296", "-1"}) {
+    EXPECT_FALSE(
+        Unpack(TarBuilder().File("f", "x", {.pax = {{"uid", uid}}}).Done())
+            .ok())
+        << uid;
+  }
+  ASSERT_OK(Unpack(
+      TarBuilder().File("f", "x", {.pax = {{"uid", "4294967294"}}}).Done()));
+  EXPECT_EQ(Stat("f").st_uid, 4294967294u);
+}
+
+TEST_F(UnpackerTest, LimitsEndTheUnpacking) {
+  const std::string tar =
+      TarBuilder().File("a", "1").File("b", "2").File("c", "3").Done();
+  EXPECT_THAT(Unpack(tar, {.max_entries = 2}),
+              StatusIs(absl::StatusCode::kResourceExhausted));
+  EXPECT_THAT(Unpack(tar, {.max_file_bytes = 2}),
+              StatusIs(absl::StatusCode::kResourceExhausted));
+  EXPECT_THAT(
+      Unpack(
+          Gzipped(TarBuilder().File("z", std::string(10'000'000, '\0')).Done()),
+          {.max_tar_bytes = 1'000'000}),
+      StatusIs(absl::StatusCode::kResourceExhausted));
+}
+
+TEST_F(UnpackerTest, ErrorNamesTheEntry) {
+  EXPECT_THAT(Unpack(TarBuilder().File("a/../..\n/b", "x").Done()),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("layer entry \"a/../..\\n/b\": \"..\" in the "
+                                 "name")));
+}
+
+TEST_F(UnpackerTest, EntryBelowAFileIsRefused) {
+  EXPECT_THAT(Unpack(TarBuilder().File("f", "x").File("f/below", "y").Done()),
+              StatusIs(absl::StatusCode::kFailedPrecondition));
+}
+
+TEST_F(UnpackerTest, CancelEndsTheUnpacking) {
+  StringSource source(TarBuilder().File("f", "x").Done());
+  EXPECT_THAT(UnpackLayer(&source, layer_.get(), {}, [] { return true; }),
+              StatusIs(absl::StatusCode::kCancelled));
+}
+
+TEST_F(UnpackerTest, EveryTruncationOfALayerIsAnErrorOrShorter) {
+  const std::string tar = TarBuilder()
+                              .File("a", std::string(600, 'a'))
+                              .HardLink("b", "a")
+                              .Dir("d", {.pax = {{"mtime", "5.5"}}})
+                              .Done();
+  const Digest whole = DigestOf(tar);
+  for (size_t cut = 0; cut < tar.size(); cut += 101) {
+    absl::StatusOr<UnpackResult> result = Unpack(tar.substr(0, cut));
+    if (result.ok()) {
+      EXPECT_NE(result->diff_id, whole) << cut;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace gantry::image

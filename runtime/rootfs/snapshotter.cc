@@ -1,0 +1,140 @@
+#include "runtime/rootfs/snapshotter.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "runtime/base/status.h"
+#include "runtime/base/undo_stack.h"
+#include "runtime/sys/file.h"
+
+namespace gantry::rootfs {
+namespace {
+
+constexpr char kContainers[] = "containers";
+constexpr char kUpper[] = "upper";
+constexpr char kWork[] = "work";
+constexpr char kEmpty[] = "empty";
+
+bool IsId(absl::string_view id) {
+  return !id.empty() && id.size() <= 128 && id[0] != '.' &&
+         std::all_of(id.begin(), id.end(), [](char c) {
+           return absl::ascii_isalnum(c) || c == '_' || c == '.' || c == '-';
+         });
+}
+
+absl::Status CheckId(absl::string_view id) {
+  if (IsId(id)) return absl::OkStatus();
+  return absl::InvalidArgumentError("writable layer: the id is no file name");
+}
+
+// A lower directory is named below the layers' directory and nowhere else.
+absl::Status CheckLower(absl::string_view dir) {
+  if (dir.empty() || absl::StartsWith(dir, "/") ||
+      absl::StrContains(absl::StrCat("/", dir, "/"), "/../") ||
+      dir.find_first_of(absl::string_view(":\\,\0", 4)) !=
+          absl::string_view::npos) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("lower directory \"", dir, "\" is not usable"));
+  }
+  return absl::OkStatus();
+}
+
+// With exactly this mode, whatever the umask; one that exists keeps its own.
+absl::Status MkdirIfMissing(int dirfd, const char* name, mode_t mode) {
+  absl::Status made = sys::MkdirAt(dirfd, name, mode);
+  if (absl::IsAlreadyExists(made)) return absl::OkStatus();
+  RETURN_IF_ERROR(made);
+  if (fchmodat(dirfd, name, mode, 0) != 0) {
+    return ErrnoStatus(errno, absl::StrCat("chmod ", name));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Snapshotter>> Snapshotter::Open(
+    std::string root, std::string layers_dir) {
+  auto snapshotter = std::unique_ptr<Snapshotter>(new Snapshotter);
+  if (!absl::StartsWith(root, "/") || !absl::StartsWith(layers_dir, "/")) {
+    return absl::InvalidArgumentError(
+        "writable layers: paths must be absolute");
+  }
+  ASSIGN_OR_RETURN(UniqueFd root_fd,
+                   sys::OpenAt(AT_FDCWD, root, O_PATH | O_DIRECTORY));
+  RETURN_IF_ERROR(MkdirIfMissing(root_fd.get(), kContainers, 0700));
+  ASSIGN_OR_RETURN(snapshotter->containers_,
+                   sys::OpenAt(root_fd.get(), kContainers,
+                               O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
+  snapshotter->root_ = std::move(root);
+  snapshotter->layers_dir_ = std::move(layers_dir);
+  return snapshotter;
+}
+
+absl::StatusOr<OverlayPlan> Snapshotter::Prepare(
+    absl::string_view id, const std::vector<std::string>& lower_dirs) {
+  RETURN_IF_ERROR(CheckId(id));
+  for (const std::string& dir : lower_dirs) RETURN_IF_ERROR(CheckLower(dir));
+  const std::string name(id);
+  UndoStack undo;
+  absl::Status made = sys::MkdirAt(containers_.get(), name, 0700);
+  if (made.ok()) {
+    undo.Push("remove writable layer", [this, name] {
+      return sys::RemoveTreeAt(containers_.get(), name);
+    });
+  } else if (!absl::IsAlreadyExists(made)) {
+    return made;
+  }
+  ASSIGN_OR_RETURN(UniqueFd dir,
+                   sys::OpenAt(containers_.get(), name,
+                               O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
+  // The upper directory's mode and owner are those of the container's "/".
+  RETURN_IF_ERROR(MkdirIfMissing(dir.get(), kUpper, 0755));
+  RETURN_IF_ERROR(MkdirIfMissing(dir.get(), kWork, 0700));
+  if (lower_dirs.empty()) {
+    RETURN_IF_ERROR(MkdirIfMissing(dir.get(), kEmpty, 0755));
+  }
+  undo.Commit();
+  const std::string base =
+      absl::StrCat(root_, "/", kContainers, "/", name, "/");
+  OverlayPlan plan = {.layers_dir = layers_dir_,
+                      .lower_dirs = {lower_dirs.rbegin(), lower_dirs.rend()},
+                      .upper = base + kUpper,
+                      .work = base + kWork};
+  if (lower_dirs.empty()) plan.lower_dirs.push_back(base + kEmpty);
+  return plan;
+}
+
+absl::StatusOr<Usage> Snapshotter::UsageOf(absl::string_view id) const {
+  RETURN_IF_ERROR(CheckId(id));
+  ASSIGN_OR_RETURN(
+      UniqueFd dir,
+      sys::OpenAt(containers_.get(), id, O_PATH | O_DIRECTORY | O_NOFOLLOW));
+  ASSIGN_OR_RETURN(
+      UniqueFd upper,
+      sys::OpenAt(dir.get(), kUpper, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
+  return rootfs::UsageOf(upper.get());
+}
+
+absl::Status Snapshotter::Remove(absl::string_view id) {
+  RETURN_IF_ERROR(CheckId(id));
+  return sys::RemoveTreeAt(containers_.get(), std::string(id));
+}
+
+absl::StatusOr<std::vector<std::string>> Snapshotter::List() const {
+  ASSIGN_OR_RETURN(std::vector<sys::DirEntry> entries,
+                   sys::ListDirAt(containers_.get(), "."));
+  std::vector<std::string> ids;
+  for (sys::DirEntry& entry : entries) {
+    if (IsId(entry.name)) ids.push_back(std::move(entry.name));
+  }
+  return ids;
+}
+
+}  // namespace gantry::rootfs

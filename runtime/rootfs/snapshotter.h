@@ -1,0 +1,59 @@
+// The writable layer of a container: ROOT/containers/ID/{upper,work}, and the
+// plan of its overlay. Nothing is mounted here: the plan is data for the shim's
+// init, which mounts it in the container's own mount namespace.
+//
+// Thread safety: thread-safe for different ids; callers serialise one id.
+// Blocks on the disk. Errors: INVALID_ARGUMENT for an id that is no file name.
+
+#ifndef GANTRY_RUNTIME_ROOTFS_SNAPSHOTTER_H_
+#define GANTRY_RUNTIME_ROOTFS_SNAPSHOTTER_H_
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "runtime/base/unique_fd.h"
+#include "runtime/rootfs/usage.h"
+
+namespace gantry::rootfs {
+
+struct OverlayPlan {
+  std::string layers_dir;               // absolute; what lower_dirs count from
+  std::vector<std::string> lower_dirs;  // topmost first, as overlay wants them
+  std::string upper;                    // absolute
+  std::string work;                     // absolute
+};
+
+class Snapshotter {
+ public:
+  // `root` is the absolute path of an existing directory that only root can
+  // enter; `layers_dir` the absolute path of the layer store's directory.
+  static absl::StatusOr<std::unique_ptr<Snapshotter>> Open(
+      std::string root, std::string layers_dir);
+
+  // Makes the directories, or finds them as an earlier Prepare of this id left
+  // them. `lower_dirs`: names relative to layers_dir, bottom layer first; an
+  // image without layers gets an empty directory of its own as lower layer.
+  absl::StatusOr<OverlayPlan> Prepare(
+      absl::string_view id, const std::vector<std::string>& lower_dirs);
+  // Of upper only: what the container wrote.
+  absl::StatusOr<Usage> UsageOf(absl::string_view id) const;
+  // With all content. Unknown is OK; refuses to go into a mount.
+  absl::Status Remove(absl::string_view id);
+  // Every id there is, half-made ones included.
+  absl::StatusOr<std::vector<std::string>> List() const;
+
+ private:
+  Snapshotter() = default;
+
+  std::string root_;
+  std::string layers_dir_;
+  UniqueFd containers_;
+};
+
+}  // namespace gantry::rootfs
+
+#endif  // GANTRY_RUNTIME_ROOTFS_SNAPSHOTTER_H_
