@@ -1,0 +1,194 @@
+#include "runtime/plan/mounts.h"
+
+#include <linux/mount.h>
+
+#include <algorithm>
+#include <initializer_list>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/string_view.h"
+#include "runtime/base/status.h"
+#include "runtime/plan/paths.h"
+
+namespace gantry::plan {
+namespace {
+
+constexpr uint64_t kDefaultShmSize = 64 << 20;
+
+MountStep Filesystem(absl::string_view fstype, absl::string_view source,
+                     absl::string_view target, uint64_t attributes,
+                     std::initializer_list<absl::string_view> options = {}) {
+  MountStep step;
+  step.set_kind(MountStep::FILESYSTEM);
+  step.set_fstype(fstype.data(), fstype.size());
+  step.set_source(source.data(), source.size());
+  step.set_target(target.data(), target.size());
+  step.set_attributes(attributes);
+  for (absl::string_view option : options) {
+    step.add_options(option.data(), option.size());
+  }
+  return step;
+}
+
+MountStep SharedMemory(const spec::ContainerSpec& spec) {
+  constexpr uint64_t kAttributes =
+      MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
+  if (spec.shm_path().empty()) {
+    uint64_t size = spec.shm_size() == 0 ? kDefaultShmSize : spec.shm_size();
+    return Filesystem("tmpfs", "shm", "/dev/shm", kAttributes,
+                      {"mode=1777", absl::StrCat("size=", size)});
+  }
+  MountStep step;
+  step.set_kind(MountStep::BIND);
+  step.set_source(spec.shm_path());
+  step.set_target("/dev/shm");
+  step.set_attributes(kAttributes);
+  return step;
+}
+
+// One entry per hierarchy, as plan.proto tells.
+void AddHierarchies(const HostFacts& facts, MountStep& step) {
+  for (const CgroupHierarchy& hierarchy : facts.hierarchies) {
+    if (hierarchy.unified()) {
+      // Alone it is the whole of /sys/fs/cgroup.
+      step.add_options(facts.hierarchies.size() == 1 ? ":" : "unified:");
+      continue;
+    }
+    absl::string_view dir = hierarchy.mount_path();
+    dir.remove_prefix(dir.rfind('/') + 1);
+    step.add_options(
+        absl::StrCat(dir, ":", absl::StrJoin(hierarchy.controllers(), ",")));
+  }
+}
+
+MountStep Cgroups(const HostFacts& facts, bool writable) {
+  MountStep step;
+  step.set_kind(MountStep::CGROUP);
+  step.set_target("/sys/fs/cgroup");
+  step.set_attributes(MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC |
+                      (writable ? 0 : MOUNT_ATTR_RDONLY));
+  AddHierarchies(facts, step);
+  return step;
+}
+
+std::vector<MountStep> Defaults(const spec::ContainerSpec& spec,
+                                const HostFacts& facts) {
+  constexpr uint64_t kInert =
+      MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
+  const bool privileged = spec.security().privileged();
+  return {
+      Filesystem("proc", "proc", "/proc", kInert),
+      Filesystem("tmpfs", "tmpfs", "/dev",
+                 MOUNT_ATTR_NOSUID | MOUNT_ATTR_STRICTATIME,
+                 {"mode=755", "size=65536k"}),
+      Filesystem("sysfs", "sysfs", "/sys",
+                 kInert | (privileged ? 0 : MOUNT_ATTR_RDONLY)),
+      Filesystem("devpts", "devpts", "/dev/pts",
+                 MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC,
+                 {"newinstance", "ptmxmode=0666", "mode=0620", "gid=5"}),
+      SharedMemory(spec),
+      Filesystem("mqueue", "mqueue", "/dev/mqueue", kInert),
+      Cgroups(facts, privileged),
+  };
+}
+
+absl::StatusOr<uint64_t> OptionBit(absl::string_view option) {
+  static constexpr std::pair<absl::string_view, uint64_t> kOptions[] = {
+      {"ro", MOUNT_ATTR_RDONLY},        {"nosuid", MOUNT_ATTR_NOSUID},
+      {"nodev", MOUNT_ATTR_NODEV},      {"noexec", MOUNT_ATTR_NOEXEC},
+      {"noatime", MOUNT_ATTR_NOATIME},  {"nodiratime", MOUNT_ATTR_NODIRATIME},
+      {"relatime", MOUNT_ATTR_RELATIME}};
+  for (const auto& [name, bit] : kOptions) {
+    if (name == option) return bit;
+  }
+  return absl::InvalidArgumentError(
+      absl::StrCat("unknown option \"", option, "\""));
+}
+
+// Over procfs only procfs itself may be mounted, else writes of security
+// labels could be led elsewhere; below it the few informational files that
+// lxcfs provides (the list of runc).
+absl::Status CheckProc(const MountStep& step) {
+  if (!IsBelowOrEqual(step.target(), "/proc")) return absl::OkStatus();
+  static constexpr absl::string_view kFiles[] = {
+      "/proc/cpuinfo", "/proc/diskstats", "/proc/loadavg",
+      "/proc/meminfo", "/proc/net/dev",   "/proc/slabinfo",
+      "/proc/stat",    "/proc/swaps",     "/proc/uptime",
+  };
+  if (std::find(std::begin(kFiles), std::end(kFiles), step.target()) !=
+      std::end(kFiles)) {
+    return absl::OkStatus();
+  }
+  // Init verifies by the mounted file system that it is a procfs.
+  if (step.target() == "/proc" && step.source() == "/proc") {
+    return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError(
+      "nothing but procfs may be mounted on or below /proc");
+}
+
+absl::StatusOr<MountStep> ClientMount(const spec::BindMount& mount) {
+  MountStep step;
+  step.set_kind(MountStep::BIND);
+  ASSIGN_OR_RETURN(*step.mutable_target(),
+                   CleanAbsolutePath(mount.container_path(), "container_path"));
+  ASSIGN_OR_RETURN(*step.mutable_source(),
+                   CleanAbsolutePath(mount.host_path(), "host_path"));
+  if (step.target() == "/") {
+    return absl::InvalidArgumentError("container_path: \"/\" is the rootfs");
+  }
+  RETURN_IF_ERROR(CheckProc(step));
+  uint64_t attributes = 0;
+  if (mount.read_only()) attributes |= MOUNT_ATTR_RDONLY;
+  if (mount.recursive_read_only()) {
+    if (!mount.read_only() || mount.propagation() != spec::PRIVATE) {
+      return absl::InvalidArgumentError(
+          "recursive_read_only needs readonly and private propagation");
+    }
+    step.set_recursive_attributes(true);
+  }
+  for (const std::string& option : mount.options()) {
+    ASSIGN_OR_RETURN(uint64_t bit, OptionBit(option));
+    attributes |= bit;
+  }
+  step.set_attributes(attributes);
+  step.set_propagation(mount.propagation());
+  return step;
+}
+
+}  // namespace
+
+absl::StatusOr<MountsResult> PlanMounts(const spec::ContainerSpec& spec,
+                                        const HostFacts& facts,
+                                        InitPlan& init) {
+  MountsResult result;
+  if (spec.pause()) return result;
+  std::vector<MountStep> steps = Defaults(spec, facts);
+  const size_t defaults = steps.size();
+  std::vector<bool> replaced(defaults, false);
+  for (const spec::BindMount& mount : spec.mounts()) {
+    ASSIGN_OR_RETURN(MountStep step, ClientMount(mount),
+                     absl::StrCat("mounts: ", mount.container_path()));
+    if (step.target() == "/dev") result.own_dev = true;
+    for (size_t i = 0; i < defaults; ++i) {
+      if (steps[i].target() == step.target()) replaced[i] = true;
+    }
+    steps.push_back(std::move(step));
+  }
+  for (size_t i = defaults; i-- > 0;) {
+    if (replaced[i]) steps.erase(steps.begin() + i);
+  }
+  std::stable_sort(steps.begin(), steps.end(),
+                   [](const MountStep& a, const MountStep& b) {
+                     return PathDepth(a.target()) < PathDepth(b.target());
+                   });
+  for (MountStep& step : steps) *init.add_mounts() = std::move(step);
+  return result;
+}
+
+}  // namespace gantry::plan

@@ -1,0 +1,152 @@
+#include "shim/init/init.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "runtime/base/status.h"
+#include "runtime/base/unique_fd.h"
+#include "shim/init/console.h"
+#include "shim/init/devices.h"
+#include "shim/init/identity.h"
+#include "shim/init/launch.h"
+#include "shim/init/mounts.h"
+#include "shim/init/namespaces.h"
+#include "shim/init/paths.h"
+#include "shim/init/pause.h"
+#include "shim/init/proc_handle.h"
+#include "shim/init/rootfs.h"
+#include "shim/init/setup.h"
+#include "shim/init/working_directory.h"
+
+namespace gantry::init {
+namespace {
+
+// The order of RunInit. What would be wrong otherwise stands at each step.
+//
+//  1. Hide, drop foreign descriptors, wait for GO. Nothing of the container is
+//     touched before the process stands in its cgroups.
+//  2. Join the pod's namespaces; the cgroup namespace is made after placement,
+//     because its root is where the process stands.
+//  3. Take the host's trees to bind as detached copies, before 4 takes mounts
+//     out of their peer groups.
+//  4. Cut the mount namespace off, so that nothing made below goes out.
+//  5. Mount the rootfs, then all below it through descriptors: the image is
+//     hostile, no path is resolved outside.
+//  6. The user is looked up when passwd may have been bound, before anything
+//     is made for it (working directory, terminal).
+//  7. Cover and protect paths last of the mounts, and while the host's
+//     /dev/null can still be reached.
+//  8. Enter the rootfs; only now can nothing be resolved on the host any more.
+//  9. Host name and kernel parameters, in the namespaces of 2.
+// 10. Limits, labels, ids: when no step needs root any more.
+// 11. READY, then seccomp and the last capabilities, then execve.
+
+absl::Status SetUpMounts(const plan::InitPlan& plan, Setup& setup,
+                         std::vector<std::string>& degraded) {
+  setup.stage = Stage::kMounts;
+  ASSIGN_OR_RETURN(std::vector<UniqueFd> sources, OpenBindSources(plan));
+  setup.stage = Stage::kRootfs;
+  RETURN_IF_ERROR(DetachFromHost());
+  ASSIGN_OR_RETURN(setup.root, MountRootfs(plan.rootfs()));
+  setup.stage = Stage::kMounts;
+  RETURN_IF_ERROR(MakeMounts(plan, sources, setup.root.get(), degraded));
+  setup.stage = Stage::kDevices;
+  RETURN_IF_ERROR(MakeDevices(plan, setup.root.get()));
+  return MakeSymlinks(plan, setup.root.get());
+}
+
+absl::Status SetUpConsole(const plan::InitPlan& plan, Setup& setup) {
+  if (!plan.terminal()) return absl::OkStatus();
+  setup.stage = Stage::kConsole;
+  ASSIGN_OR_RETURN(Console console, OpenConsole(setup.root.get(), 0, 0));
+  RETURN_IF_ERROR(BindConsole(setup.root.get(), console.slave.get()));
+  return HandOverConsole(std::move(console), setup);
+}
+
+absl::Status SetUpUser(const plan::InitPlan& plan, Setup& setup) {
+  setup.stage = Stage::kUser;
+  RETURN_IF_ERROR(LookUpUser(plan.identity().user(), setup));
+  if (plan.pause()) return absl::OkStatus();
+  setup.stage = Stage::kWorkingDirectory;
+  ASSIGN_OR_RETURN(setup.cwd,
+                   OpenWorkingDirectory(setup.root.get(), plan.cwd(),
+                                        IfMissing::kMake, setup.user));
+  return absl::OkStatus();
+}
+
+absl::Status ProtectAndEnter(const plan::InitPlan& plan, Setup& setup) {
+  setup.stage = Stage::kPaths;
+  RETURN_IF_ERROR(ProtectPaths(plan, setup.root.get()));
+  RETURN_IF_ERROR(MaskPaths(plan, setup.root.get(), setup.null.get()));
+  setup.stage = Stage::kRootfs;
+  if (plan.rootfs().read_only()) {
+    RETURN_IF_ERROR(MakeRootReadOnly(setup.root.get()));
+  }
+  return EnterRoot(setup.root.get());
+}
+
+absl::Status SetUpKernel(const plan::InitPlan& plan,
+                         const plan::NamespacePlan& namespaces,
+                         const Setup& setup) {
+  if (!plan.hostname().empty() &&
+      namespaces.uts() == plan::NamespacePlan::NEW &&
+      sethostname(plan.hostname().data(), plan.hostname().size()) != 0) {
+    return ErrnoStatus(errno, absl::StrCat("set hostname ", plan.hostname()));
+  }
+  return WriteSysctls(setup.proc.get(), plan.sysctls());
+}
+
+absl::Status SetUp(const plan::InitPlan& plan,
+                   const plan::NamespacePlan& namespaces,
+                   const InitContext& context, Setup& setup) {
+  std::vector<std::string> degraded(plan.degraded().begin(),
+                                    plan.degraded().end());
+  NamespaceFds join = context.join;
+  int* const others[] = {&join.network, &join.ipc, &join.uts, &join.user,
+                         &join.cgroup};
+  RETURN_IF_ERROR(Begin(context.sync_fd, context.stdio, others, setup));
+  setup.stage = Stage::kNamespaces;
+  RETURN_IF_ERROR(EnterNamespaces(namespaces, join));
+  for (int* fd : others) UniqueFd(std::exchange(*fd, -1));
+  LeaveSessionKeyring();
+  ASSIGN_OR_RETURN(setup.proc, OpenProc());
+  RETURN_IF_ERROR(SetUpMounts(plan, setup, degraded));
+  UseOwnNull(setup);
+  RETURN_IF_ERROR(SetUpUser(plan, setup));
+  RETURN_IF_ERROR(SetUpConsole(plan, setup));
+  RETURN_IF_ERROR(ProtectAndEnter(plan, setup));
+  setup.stage = Stage::kSysctl;
+  RETURN_IF_ERROR(SetUpKernel(plan, namespaces, setup));
+  if (!plan.pause()) {
+    setup.stage = Stage::kWorkingDirectory;
+    RETURN_IF_ERROR(EnterWorkingDirectory(setup.cwd.get(), plan.cwd()));
+  }
+  return AssumeIdentity(plan.identity(), plan.oom_score_adj(), degraded, setup);
+}
+
+}  // namespace
+
+void RunInit(const plan::InitPlan& plan, const plan::NamespacePlan& namespaces,
+             const InitContext& context) {
+  Setup setup;
+  absl::Status status = SetUp(plan, namespaces, context, setup);
+  if (!status.ok()) Fail(setup, status);
+  if (!plan.pause()) {
+    Launch(plan.identity(), {plan.args().begin(), plan.args().end()},
+           {plan.env().begin(), plan.env().end()}, setup);
+  }
+  status = PreparePause();
+  if (status.ok()) status = InstallStdio(setup);
+  if (status.ok()) status = FinishIdentity(plan.identity());
+  if (!status.ok()) Fail(setup, status);
+  RunPause();
+}
+
+}  // namespace gantry::init

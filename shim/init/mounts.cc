@@ -1,0 +1,164 @@
+#include "shim/init/mounts.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "runtime/base/status.h"
+#include "runtime/sys/file.h"
+#include "runtime/sys/in_root.h"
+#include "runtime/sys/mount.h"
+#include "shim/init/cgroup_mounts.h"
+#include "shim/init/filesystem.h"
+
+namespace gantry::init {
+namespace {
+
+uint64_t PropagationOf(spec::Propagation propagation) {
+  switch (propagation) {
+    case spec::HOST_TO_CONTAINER:
+      return MS_SLAVE;
+    case spec::BIDIRECTIONAL:
+      return MS_SHARED;
+    default:
+      return MS_PRIVATE;
+  }
+}
+
+absl::StatusOr<UniqueFd> OpenBindSource(const plan::MountStep& step) {
+  absl::StatusOr<UniqueFd> tree =
+      sys::OpenTree(AT_FDCWD, step.source(), OPEN_TREE_CLONE | AT_RECURSIVE);
+  if (step.optional() && ErrnoOf(tree.status()) == ENOENT) return UniqueFd();
+  if (!tree.ok()) return tree.status();
+  RETURN_IF_ERROR(
+      sys::MountSetAttr(tree->get(), "", AT_EMPTY_PATH | AT_RECURSIVE,
+                        {.propagation = PropagationOf(step.propagation())}));
+  if (step.attributes() == 0) return tree;
+  sys::MountAttributes attributes{.set = step.attributes()};
+  if ((step.attributes() & MOUNT_ATTR__ATIME) != 0) {
+    attributes.clear = MOUNT_ATTR__ATIME;
+  }
+  RETURN_IF_ERROR(sys::MountSetAttr(
+      tree->get(), "",
+      AT_EMPTY_PATH | (step.recursive_attributes() ? AT_RECURSIVE : 0),
+      attributes));
+  return tree;
+}
+
+absl::StatusOr<bool> IsProcfs(int fd) {
+  struct statfs info = {};
+  if (fstatfs(fd, &info) != 0) return ErrnoStatus(errno, "fstatfs");
+  return info.f_type == PROC_SUPER_MAGIC;
+}
+
+// Over a procfs only another one may be mounted, else what is written below
+// /proc could be led elsewhere (CVE-2019-16884); the planner has let through
+// the few harmless files by name, but a symlink of the image must not lead
+// other mounts there.
+absl::Status CheckProc(const plan::MountStep& step, int mount, int target) {
+  ASSIGN_OR_RETURN(bool onto_procfs, IsProcfs(target));
+  const bool at_proc = step.target() == "/proc";
+  if (!onto_procfs && !at_proc) return absl::OkStatus();
+  ASSIGN_OR_RETURN(bool from_procfs, IsProcfs(mount));
+  if (from_procfs) return absl::OkStatus();
+  if (!at_proc && absl::StartsWith(step.target(), "/proc/")) {
+    return absl::OkStatus();
+  }
+  return absl::FailedPreconditionError(
+      "nothing but procfs may be mounted on procfs");
+}
+
+// An image whose /proc, /sys or /dev is a symlink would have us set them up
+// elsewhere (CVE-2019-19921).
+absl::Status RefuseSymlink(int root, absl::string_view target) {
+  if (target != "/proc" && target != "/sys" && target != "/dev") {
+    return absl::OkStatus();
+  }
+  absl::StatusOr<struct stat> info =
+      sys::StatAt(root, target.substr(1), AT_SYMLINK_NOFOLLOW);
+  if (absl::IsNotFound(info.status())) return absl::OkStatus();
+  if (!info.ok()) return info.status();
+  if (!S_ISLNK(info->st_mode)) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      absl::StrCat(target, " of the image is a symbolic link"));
+}
+
+absl::Status Bind(const plan::MountStep& step, int source, int root) {
+  // An optional source that is missing.
+  if (source < 0) return absl::OkStatus();
+  ASSIGN_OR_RETURN(struct stat info, sys::StatFd(source));
+  ASSIGN_OR_RETURN(UniqueFd target,
+                   S_ISDIR(info.st_mode)
+                       ? sys::MkdirAllInRoot(root, step.target(), 0755)
+                       : sys::CreateFileInRoot(root, step.target(), 0644));
+  RETURN_IF_ERROR(CheckProc(step, source, target.get()));
+  return sys::AttachMount(source, target.get());
+}
+
+absl::Status Filesystem(const plan::MountStep& step, int root) {
+  std::vector<absl::string_view> options(step.options().begin(),
+                                         step.options().end());
+  ASSIGN_OR_RETURN(UniqueFd mount, NewFilesystem(step.fstype(), step.source(),
+                                                 options, step.attributes()));
+  ASSIGN_OR_RETURN(UniqueFd target,
+                   sys::MkdirAllInRoot(root, step.target(), 0755));
+  RETURN_IF_ERROR(CheckProc(step, mount.get(), target.get()));
+  return sys::AttachMount(mount.get(), target.get());
+}
+
+absl::Status Carry(const plan::MountStep& step, int source, int root,
+                   std::vector<std::string>& degraded) {
+  RETURN_IF_ERROR(RefuseSymlink(root, step.target()));
+  switch (step.kind()) {
+    case plan::MountStep::BIND:
+      return Bind(step, source, root);
+    case plan::MountStep::FILESYSTEM:
+      return Filesystem(step, root);
+    case plan::MountStep::CGROUP:
+      return MountCgroups(step, root, degraded);
+    default:
+      return absl::UnimplementedError(
+          absl::StrCat("kind ", static_cast<int>(step.kind())));
+  }
+}
+
+absl::string_view NameOf(const plan::MountStep& step) {
+  if (step.kind() == plan::MountStep::BIND) return step.source();
+  if (step.kind() == plan::MountStep::CGROUP) return "cgroups";
+  return step.fstype();
+}
+
+}  // namespace
+
+absl::StatusOr<std::vector<UniqueFd>> OpenBindSources(
+    const plan::InitPlan& plan) {
+  std::vector<UniqueFd> sources(plan.mounts_size());
+  for (int i = 0; i < plan.mounts_size(); ++i) {
+    const plan::MountStep& step = plan.mounts(i);
+    if (step.kind() != plan::MountStep::BIND) continue;
+    ASSIGN_OR_RETURN(
+        sources[i], OpenBindSource(step),
+        absl::StrCat("bind ", step.source(), " to ", step.target()));
+  }
+  return sources;
+}
+
+absl::Status MakeMounts(const plan::InitPlan& plan,
+                        const std::vector<UniqueFd>& sources, int root,
+                        std::vector<std::string>& degraded) {
+  for (int i = 0; i < plan.mounts_size(); ++i) {
+    const plan::MountStep& step = plan.mounts(i);
+    RETURN_IF_ERROR(Carry(step, sources[i].get(), root, degraded))
+        << "mount " << NameOf(step) << " on " << step.target();
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace gantry::init

@@ -1,0 +1,35 @@
+// The mounts below the rootfs: file systems of its own, the container's
+// cgroups, and binds from the host.
+//
+// Targets are resolved inside the rootfs and mounted on by descriptor, so that
+// no symlink, and no race on one, leads a mount elsewhere.
+// Thread safety: changes the calling process's mount namespace.
+
+#ifndef GANTRY_SHIM_INIT_MOUNTS_H_
+#define GANTRY_SHIM_INIT_MOUNTS_H_
+
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "proto/plan.pb.h"
+#include "runtime/base/unique_fd.h"
+
+namespace gantry::init {
+
+// Detached copies of the host's trees that are to be bound, one per mount step
+// (none for other kinds and for optional sources that are missing), with their
+// attributes and propagation set. To be called before DetachFromHost, which
+// would take the copies out of their peer groups.
+absl::StatusOr<std::vector<UniqueFd>> OpenBindSources(
+    const plan::InitPlan& plan);
+
+// Carries out the mount steps in order. `sources` as OpenBindSources gave them.
+absl::Status MakeMounts(const plan::InitPlan& plan,
+                        const std::vector<UniqueFd>& sources, int root,
+                        std::vector<std::string>& degraded);
+
+}  // namespace gantry::init
+
+#endif  // GANTRY_SHIM_INIT_MOUNTS_H_

@@ -1,0 +1,41 @@
+// The container's root file system: its overlay, and the change into it.
+//
+// Order matters (init.cc): DetachFromHost before anything is mounted, EnterRoot
+// when everything that needs the host's tree has been done.
+// Thread safety: changes the calling process's mount namespace.
+
+#ifndef GANTRY_SHIM_INIT_ROOTFS_H_
+#define GANTRY_SHIM_INIT_ROOTFS_H_
+
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "proto/plan.pb.h"
+#include "runtime/base/unique_fd.h"
+
+namespace gantry::init {
+
+// Mounts of the host still come in, none made here goes out.
+absl::Status DetachFromHost();
+
+// Mounts the rootfs and gives its root directory. Any number of layers that
+// the kernel takes (500): by name relative to layers_dir, one call per layer
+// where the kernel has that (6.5), else in one option string of a page.
+// Changes the working directory.
+absl::StatusOr<UniqueFd> MountRootfs(const plan::RootfsPlan& plan);
+
+// The option string of mount(2) for an overlay, layers relative to layers_dir
+// (Documentation/filesystems/overlayfs.rst). INVALID_ARGUMENT if it is longer
+// than the page that mount(2) takes.
+absl::StatusOr<std::string> OverlayOptions(const plan::OverlayPlan& plan);
+
+// Makes `root` the root directory and drops the host's tree.
+absl::Status EnterRoot(int root);
+
+// Makes the mount at `root` read-only; those below it stay as they are.
+absl::Status MakeRootReadOnly(int root);
+
+}  // namespace gantry::init
+
+#endif  // GANTRY_SHIM_INIT_ROOTFS_H_

@@ -1,0 +1,103 @@
+#include "shim/loop/container_mode.h"
+
+#include <malloc.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "proto/plan.pb.h"
+#include "runtime/base/clock.h"
+#include "runtime/base/status.h"
+#include "runtime/sys/epoll_loop.h"
+#include "runtime/sys/file.h"
+#include "runtime/wire/envelope_channel.h"
+#include "shim/donation.h"
+#include "shim/loop/container_shim.h"
+#include "shim/loop/own_process.h"
+
+namespace gantry::shim {
+namespace {
+
+// A plan has every variable and mount of a container, but it has an end.
+constexpr size_t kMaxPlanBytes = 16 << 20;
+
+absl::StatusOr<std::unique_ptr<plan::ContainerPlan>> ReadPlan() {
+  // Whoever made it may have left the offset at its end.
+  if (lseek(kPlanFd, 0, SEEK_SET) < 0) {
+    return ErrnoStatus(errno, "read the plan");
+  }
+  ASSIGN_OR_RETURN(const std::string bytes, sys::ReadFd(kPlanFd, kMaxPlanBytes),
+                   "read the plan");
+  auto plan = std::make_unique<plan::ContainerPlan>();
+  if (!plan->ParseFromString(bytes)) {
+    return absl::InvalidArgumentError("the plan is not a ContainerPlan");
+  }
+  return plan;
+}
+
+OwnedDonation TakeOwnership(const Donation& numbers) {
+  UniqueFd(numbers.plan).Reset();  // was read
+  OwnedDonation fds;
+  fds.handshake.Reset(numbers.handshake);
+  fds.run_directory.Reset(numbers.run_directory);
+  fds.log.Reset(numbers.log);
+  fds.network.Reset(numbers.network);
+  fds.ipc.Reset(numbers.ipc);
+  fds.uts.Reset(numbers.uts);
+  fds.pid.Reset(numbers.pid);
+  fds.user.Reset(numbers.user);
+  return fds;
+}
+
+int FailEarly(const absl::Status& why) {
+  Envelope event;
+  event.set_version(1);
+  *event.mutable_start_failed()->mutable_error() = ErrorOf(why);
+  wire::SendMessage(kHandshakeFd, event).IgnoreError();
+  return 1;
+}
+
+}  // namespace
+
+int RunContainerMode() {
+  // Memory that was needed once goes back; what is kept fits in a few pages.
+  mallopt(M_TRIM_THRESHOLD, 64 * 1024);
+  mallopt(M_TOP_PAD, 16 * 1024);
+  mallopt(M_MMAP_THRESHOLD, 64 * 1024);
+  absl::StatusOr<std::unique_ptr<plan::ContainerPlan>> plan = ReadPlan();
+  if (!plan.ok()) return FailEarly(plan.status());
+  const size_t donated = DonationOrder(**plan).size();
+  absl::Status status =
+      KeepOnlyFds(kFirstDonatedFd + static_cast<int>(donated));
+  if (status.ok()) status = ShieldOwnProcess("gantry-shim");
+  if (!status.ok()) return FailEarly(status);
+
+  std::vector<std::string> degraded;
+  if (const int score = (*plan)->shim_oom_score_adj(); score != 0) {
+    const absl::Status scored = SetOwnOomScore(score);
+    if (!scored.ok()) {
+      degraded.push_back(absl::StrCat("shim oom_score_adj ", score, ": ",
+                                      ErrnoName(ErrnoOf(scored))));
+    }
+  }
+  absl::StatusOr<std::unique_ptr<sys::EpollLoop>> loop =
+      sys::EpollLoop::Create();
+  if (!loop.ok()) return FailEarly(loop.status());
+  const Donation numbers = DonatedNumbers(**plan);
+  ContainerShim shim(**loop, RealClock(), *std::move(plan),
+                     TakeOwnership(numbers), std::move(degraded));
+  shim.Start();
+  // An error of the loop is the kernel's: leaving is all that is left, and init
+  // dies with us.
+  (*loop)->Run().IgnoreError();
+  return shim.succeeded() ? 0 : 1;
+}
+
+}  // namespace gantry::shim

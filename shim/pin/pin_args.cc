@@ -1,0 +1,104 @@
+#include "shim/pin/pin_args.h"
+
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/string_view.h"
+#include "absl/strings/strip.h"
+#include "shim/donation.h"
+
+namespace gantry::shim {
+namespace {
+
+constexpr absl::string_view kNet = "--net";
+constexpr absl::string_view kIpc = "--ipc";
+constexpr absl::string_view kUts = "--uts";
+constexpr absl::string_view kHostname = "--hostname=";
+constexpr absl::string_view kShmSize = "--shm-size=";
+constexpr absl::string_view kSysctl = "--sysctl=";
+
+bool IsPath(absl::string_view key) {
+  for (absl::string_view part : absl::StrSplit(key, '/')) {
+    if (part.empty() || part == "." || part == "..") return false;
+  }
+  return true;
+}
+
+// Sysctls that live in a namespace (sysctl(7), ipc_namespaces(7)).
+bool IsOfMadeNamespace(absl::string_view key, const PinRequest& request) {
+  if (request.net && absl::StartsWith(key, "net/")) return true;
+  if (!request.ipc) return false;
+  return key == "kernel/sem" || absl::StartsWith(key, "kernel/shm") ||
+         absl::StartsWith(key, "kernel/msg") ||
+         absl::StartsWith(key, "fs/mqueue/");
+}
+
+absl::Status Check(const PinRequest& request) {
+  if (!request.hostname.empty() && !request.uts) {
+    return absl::InvalidArgumentError(
+        "a host name without a UTS namespace would be the host's");
+  }
+  for (const auto& [key, value] : request.sysctls) {
+    if (!IsPath(key) || !IsOfMadeNamespace(key, request)) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("sysctl ", key, " is not of a namespace being made"));
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Bad(absl::string_view argument) {
+  return absl::InvalidArgumentError(
+      absl::StrCat("bad argument \"", argument, "\""));
+}
+
+}  // namespace
+
+std::vector<std::string> PinArguments(const PinRequest& request) {
+  std::vector<std::string> argv = {"gantry-shim", kPinMode};
+  if (request.net) argv.emplace_back(kNet);
+  if (request.ipc) argv.emplace_back(kIpc);
+  if (request.uts) argv.emplace_back(kUts);
+  if (!request.hostname.empty()) {
+    argv.push_back(absl::StrCat(kHostname, request.hostname));
+  }
+  if (request.shm_size != 0) {
+    argv.push_back(absl::StrCat(kShmSize, request.shm_size));
+  }
+  for (const auto& [key, value] : request.sysctls) {
+    argv.push_back(absl::StrCat(kSysctl, key, "=", value));
+  }
+  return argv;
+}
+
+absl::StatusOr<PinRequest> ParsePinArguments(
+    const std::vector<std::string>& arguments) {
+  PinRequest request;
+  for (const std::string& argument : arguments) {
+    absl::string_view value = argument;
+    if (argument == kNet) {
+      request.net = true;
+    } else if (argument == kIpc) {
+      request.ipc = true;
+    } else if (argument == kUts) {
+      request.uts = true;
+    } else if (absl::ConsumePrefix(&value, kHostname)) {
+      request.hostname = std::string(value);
+    } else if (absl::ConsumePrefix(&value, kShmSize)) {
+      if (!absl::SimpleAtoi(value, &request.shm_size)) return Bad(argument);
+    } else if (absl::ConsumePrefix(&value, kSysctl)) {
+      const size_t equals = value.find('=');
+      if (equals == absl::string_view::npos) return Bad(argument);
+      request.sysctls.emplace_back(std::string(value.substr(0, equals)),
+                                   std::string(value.substr(equals + 1)));
+    } else {
+      return Bad(argument);
+    }
+  }
+  const absl::Status status = Check(request);
+  if (!status.ok()) return status;
+  return request;
+}
+
+}  // namespace gantry::shim

@@ -1,0 +1,49 @@
+// What `gantry-shim pin` is to make, as arguments of a command line.
+//
+// The server builds them, the shim reads them. Thread safety: pure.
+
+#ifndef GANTRY_SHIM_PIN_PIN_ARGS_H_
+#define GANTRY_SHIM_PIN_PIN_ARGS_H_
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/statusor.h"
+
+namespace gantry::shim {
+
+struct PinRequest {
+  // Each is pinned on a file of that name in the pod's run directory.
+  bool net = false;
+  bool ipc = false;
+  bool uts = false;
+  // Empty: stays the host's. Only with uts.
+  std::string hostname;
+  // Bytes of the tmpfs on the directory `shm`; 0: none.
+  uint64_t shm_size = 0;
+  // Path below /proc/sys with slashes -> value, for the namespaces made.
+  std::vector<std::pair<std::string, std::string>> sysctls;
+
+  bool operator==(const PinRequest&) const = default;
+};
+
+// Names of the files and the directory.
+inline constexpr char kPinnedNet[] = "net";
+inline constexpr char kPinnedIpc[] = "ipc";
+inline constexpr char kPinnedUts[] = "uts";
+inline constexpr char kPinnedShm[] = "shm";
+
+// The whole argv, the program's name first.
+std::vector<std::string> PinArguments(const PinRequest& request);
+
+// Of the arguments behind "pin". INVALID_ARGUMENT, naming the argument, for one
+// that is unknown or would change the host: a host name without a UTS
+// namespace, a sysctl that is not of a namespace being made.
+absl::StatusOr<PinRequest> ParsePinArguments(
+    const std::vector<std::string>& arguments);
+
+}  // namespace gantry::shim
+
+#endif  // GANTRY_SHIM_PIN_PIN_ARGS_H_
