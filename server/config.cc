@@ -1,0 +1,350 @@
+#include "server/config.h"
+
+#include <fcntl.h>
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <string_view>
+#include <utility>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "runtime/base/status.h"
+#include "runtime/sys/file.h"
+
+// Errors are values here.
+#define TOML_EXCEPTIONS 0
+#include "toml++/toml.h"
+
+namespace gantry::server {
+namespace {
+
+// sockaddr_un.sun_path less its zero byte.
+constexpr size_t kMaxSocketPath = 107;
+constexpr size_t kMaxFileBytes = 1 << 20;
+
+constexpr std::pair<absl::string_view, LogLevel> kLogLevels[] = {
+    {"error", LogLevel::kError},
+    {"warning", LogLevel::kWarning},
+    {"info", LogLevel::kInfo},
+    {"debug", LogLevel::kDebug}};
+
+// "FILE:LINE: key" or "--flag": where a value was given, for errors.
+using Where = std::string;
+
+absl::Status Bad(const Where& where, absl::string_view what) {
+  return absl::InvalidArgumentError(absl::StrCat(where, ": ", what));
+}
+
+// One table of the file, whose keys are taken one by one; what is not taken in
+// the end is unknown.
+class Table {
+ public:
+  Table(const toml::table& table, absl::string_view file,
+        absl::string_view prefix)
+      : table_(table), file_(file), prefix_(prefix) {}
+
+  Where At(absl::string_view key) const {
+    const toml::node* node = Find(key);
+    return Place(node == nullptr ? table_.source() : node->source(), key);
+  }
+
+  bool Has(absl::string_view key) const { return Find(key) != nullptr; }
+
+  // Each leaves `to` alone if the key is absent.
+  absl::Status Take(absl::string_view key, std::string& to) {
+    const toml::node* node = Next(key);
+    if (node == nullptr) return absl::OkStatus();
+    std::optional<std::string> value = node->value_exact<std::string>();
+    if (!value.has_value()) return WrongType(*node, key, "a string");
+    to = *std::move(value);
+    return absl::OkStatus();
+  }
+  absl::Status Take(absl::string_view key, int least, int most, int& to) {
+    const toml::node* node = Next(key);
+    if (node == nullptr) return absl::OkStatus();
+    const std::string expected =
+        absl::StrCat("a number from ", least, " to ", most);
+    std::optional<int64_t> value = node->value_exact<int64_t>();
+    if (!value.has_value()) return WrongType(*node, key, expected);
+    if (*value < least || *value > most) {
+      return Bad(At(key),
+                 absl::StrCat("expected ", expected, ", found ", *value));
+    }
+    to = static_cast<int>(*value);
+    return absl::OkStatus();
+  }
+  absl::Status Take(absl::string_view key, std::vector<std::string>& to) {
+    const toml::node* node = Next(key);
+    if (node == nullptr) return absl::OkStatus();
+    const toml::array* array = node->as_array();
+    if (array == nullptr) return WrongType(*node, key, "a list of strings");
+    to.clear();
+    for (const toml::node& entry : *array) {
+      std::optional<std::string> value = entry.value_exact<std::string>();
+      if (!value.has_value()) return WrongType(entry, key, "a string");
+      to.push_back(*std::move(value));
+    }
+    return absl::OkStatus();
+  }
+  // An absent table is an empty one.
+  absl::StatusOr<Table> TakeTable(absl::string_view key) {
+    static const toml::table* const empty = new toml::table();
+    const toml::node* node = Next(key);
+    if (node == nullptr) return Table(*empty, file_, absl::StrCat(key, "."));
+    if (!node->is_table()) return WrongType(*node, key, "a table");
+    return Table(*node->as_table(), file_, absl::StrCat(key, "."));
+  }
+
+  absl::Status CheckAllTaken() const {
+    for (const auto& [key, node] : table_) {
+      const std::string name(key.str());
+      if (taken_.count(name) != 0) continue;
+      std::string known;
+      for (const auto& [other, unused] : taken_) {
+        absl::StrAppend(&known, known.empty() ? "" : ", ", other);
+      }
+      return Bad(Place(node.source(), name),
+                 absl::StrCat("unknown key; expected one of ", known));
+    }
+    return absl::OkStatus();
+  }
+
+ private:
+  const toml::node* Find(absl::string_view key) const {
+    return table_.get(std::string_view(key.data(), key.size()));
+  }
+  const toml::node* Next(absl::string_view key) {
+    taken_[std::string(key)] = true;
+    return Find(key);
+  }
+  Where Place(const toml::source_region& source, absl::string_view key) const {
+    return absl::StrCat(file_, ":", source.begin.line, ": ", prefix_, key);
+  }
+  absl::Status WrongType(const toml::node& node, absl::string_view key,
+                         absl::string_view expected) const {
+    static constexpr absl::string_view kTypes[] = {
+        "nothing",    "a table",   "a list", "a string", "an integer",
+        "a fraction", "a boolean", "a date", "a time",   "a date and time"};
+    const size_t type = static_cast<size_t>(node.type());
+    return Bad(Place(node.source(), key),
+               absl::StrCat(
+                   "expected ", expected, ", found ",
+                   type < std::size(kTypes) ? kTypes[type] : "something else"));
+  }
+
+  const toml::table& table_;
+  const std::string file_;
+  const std::string prefix_;
+  std::map<std::string, bool> taken_;
+};
+
+absl::Status CheckPath(const Where& where, const std::string& path) {
+  auto bad = [&](absl::string_view expected) {
+    return Bad(where,
+               absl::StrCat("expected ", expected, ", found \"", path, "\""));
+  };
+  if (path.empty() || path[0] != '/') return bad("an absolute path");
+  if (path.find('\0') != std::string::npos) {
+    return Bad(where, "expected a path without zero bytes");
+  }
+  if (path.size() == 1) return bad("a directory of gantryd's own");
+  for (absl::string_view part : absl::StrSplit(path.substr(1), '/')) {
+    if (part.empty() || part == "." || part == "..") {
+      return bad("a path without \"..\", \".\" and empty parts");
+    }
+  }
+  return absl::OkStatus();
+}
+
+bool IsInside(absl::string_view path, absl::string_view directory) {
+  return path == directory ||
+         absl::StartsWith(path, absl::StrCat(directory, "/"));
+}
+
+absl::StatusOr<LogLevel> ParseLogLevel(const Where& where,
+                                       absl::string_view text) {
+  for (const auto& [name, level] : kLogLevels) {
+    if (name == text) return level;
+  }
+  return Bad(where, absl::StrCat("expected error, warning, info or debug, "
+                                 "found \"",
+                                 text, "\""));
+}
+
+// The four settings that flags may overrule: value and where it came from.
+struct Setting {
+  std::string value;
+  Where where;
+};
+
+absl::StatusOr<Setting> TakeSetting(Table& table, absl::string_view key,
+                                    absl::string_view flag_name,
+                                    const std::optional<std::string>& flag,
+                                    absl::string_view default_value) {
+  Setting setting{std::string(default_value), table.At(key)};
+  // The file's value has to be good even where a flag overrules it.
+  RETURN_IF_ERROR(table.Take(key, setting.value));
+  if (flag.has_value()) setting = {*flag, std::string(flag_name)};
+  return setting;
+}
+
+absl::Status TakePlaces(Table& table, const ConfigFlags& flags,
+                        Config& config) {
+  ASSIGN_OR_RETURN(Setting root, TakeSetting(table, "root", "--root",
+                                             flags.root, config.root));
+  RETURN_IF_ERROR(CheckPath(root.where, root.value));
+  ASSIGN_OR_RETURN(Setting run,
+                   TakeSetting(table, "run", "--run", flags.run, config.run));
+  RETURN_IF_ERROR(CheckPath(run.where, run.value));
+  if (IsInside(run.value, root.value) || IsInside(root.value, run.value)) {
+    return Bad(run.where,
+               absl::StrCat("expected two directories of which neither lies "
+                            "in the other, found run \"",
+                            run.value, "\" and root \"", root.value, "\""));
+  }
+  ASSIGN_OR_RETURN(Setting socket,
+                   TakeSetting(table, "socket", "--socket", flags.socket,
+                               absl::StrCat(run.value, "/gantry.sock")));
+  RETURN_IF_ERROR(CheckPath(socket.where, socket.value));
+  if (socket.value.size() > kMaxSocketPath) {
+    return Bad(socket.where,
+               absl::StrCat("expected a path of at most ", kMaxSocketPath,
+                            " bytes, found ", socket.value.size()));
+  }
+  config.root = root.value;
+  config.run = run.value;
+  config.socket = socket.value;
+  return absl::OkStatus();
+}
+
+absl::Status TakeTop(Table& table, const ConfigFlags& flags, Config& config) {
+  RETURN_IF_ERROR(TakePlaces(table, flags, config));
+  ASSIGN_OR_RETURN(
+      Setting log_level,
+      TakeSetting(table, "log_level", "--log-level", flags.log_level,
+                  LogLevelName(config.log_level)));
+  ASSIGN_OR_RETURN(config.log_level,
+                   ParseLogLevel(log_level.where, log_level.value));
+  RETURN_IF_ERROR(table.Take("shim_path", config.shim_path));
+  if (!config.shim_path.empty()) {
+    RETURN_IF_ERROR(CheckPath(table.At("shim_path"), config.shim_path));
+  }
+  int seconds = static_cast<int>(absl::ToInt64Seconds(config.drain_timeout));
+  RETURN_IF_ERROR(table.Take("drain_timeout_seconds", 0, 3600, seconds));
+  config.drain_timeout = absl::Seconds(seconds);
+  return absl::OkStatus();
+}
+
+absl::Status TakeSecurity(Table& top, Config::Security& security) {
+  ASSIGN_OR_RETURN(Table table, top.TakeTable("security"));
+  std::string profile = "unconfined";
+  RETURN_IF_ERROR(table.Take("unset_seccomp_profile", profile));
+  if (profile != "unconfined" && profile != "runtime-default") {
+    return Bad(table.At("unset_seccomp_profile"),
+               absl::StrCat("expected \"unconfined\" or \"runtime-default\", "
+                            "found \"",
+                            profile, "\""));
+  }
+  security.default_seccomp_when_unset = profile == "runtime-default";
+  return table.CheckAllTaken();
+}
+
+// "host" or "host:port", as it stands in image references.
+bool IsHost(absl::string_view text) {
+  if (text.empty()) return false;
+  for (char c : text) {
+    if (!absl::ascii_isalnum(c) &&
+        absl::string_view(".-:[]").find(c) == absl::string_view::npos)
+      return false;
+  }
+  return true;
+}
+
+absl::Status TakeRegistry(Table& top, Config::Registry& registry) {
+  ASSIGN_OR_RETURN(Table table, top.TakeTable("registry"));
+  RETURN_IF_ERROR(table.Take("insecure_hosts", registry.insecure_hosts));
+  for (const std::string& host : registry.insecure_hosts) {
+    if (IsHost(host)) continue;
+    return Bad(table.At("insecure_hosts"),
+               absl::StrCat("expected entries such as \"localhost:5000\", "
+                            "found \"",
+                            host, "\""));
+  }
+  RETURN_IF_ERROR(table.Take("proxy", registry.proxy));
+  if (!registry.proxy.empty() && !absl::StartsWith(registry.proxy, "http://")) {
+    // Not shown: it may hold a password.
+    return Bad(table.At("proxy"), "expected \"http://host:port\"");
+  }
+  const std::pair<absl::string_view, std::string*> files[] = {
+      {"ca_file", &registry.ca_file},
+      {"client_certificate", &registry.client_certificate},
+      {"client_key", &registry.client_key}};
+  for (const auto& [key, path] : files) {
+    RETURN_IF_ERROR(table.Take(key, *path));
+    if (!path->empty()) {
+      RETURN_IF_ERROR(CheckPath(table.At(key), *path));
+    }
+  }
+  if (registry.client_certificate.empty() != registry.client_key.empty()) {
+    return Bad(table.At(registry.client_key.empty() ? "client_certificate"
+                                                    : "client_key"),
+               "expected client_certificate and client_key together");
+  }
+  return table.CheckAllTaken();
+}
+
+absl::Status TakeThreads(Table& top, Config::Threads& threads) {
+  ASSIGN_OR_RETURN(Table table, top.TakeTable("threads"));
+  RETURN_IF_ERROR(table.Take("core", 1, 64, threads.core));
+  RETURN_IF_ERROR(table.Take("blocking", 1, 256, threads.blocking));
+  return table.CheckAllTaken();
+}
+
+}  // namespace
+
+absl::StatusOr<Config> MakeConfig(absl::string_view toml_text,
+                                  absl::string_view file_name,
+                                  const ConfigFlags& flags) {
+  toml::parse_result parsed =
+      toml::parse(std::string_view(toml_text.data(), toml_text.size()));
+  if (!parsed) {
+    const toml::parse_error& error = parsed.error();
+    const std::string_view what = error.description();
+    return absl::InvalidArgumentError(
+        absl::StrCat(file_name, ":", error.source().begin.line, ": ",
+                     absl::string_view(what.data(), what.size())));
+  }
+  Table top(parsed.table(), file_name, "");
+  Config config;
+  RETURN_IF_ERROR(TakeTop(top, flags, config));
+  RETURN_IF_ERROR(TakeSecurity(top, config.security));
+  RETURN_IF_ERROR(TakeRegistry(top, config.registry));
+  RETURN_IF_ERROR(TakeThreads(top, config.threads));
+  RETURN_IF_ERROR(top.CheckAllTaken());
+  return config;
+}
+
+absl::StatusOr<Config> LoadConfig(const std::string& path,
+                                  const ConfigFlags& flags) {
+  const std::string file = path.empty() ? kDefaultConfigPath : path;
+  absl::StatusOr<std::string> text =
+      sys::ReadFileAt(AT_FDCWD, file, kMaxFileBytes);
+  if (path.empty() && absl::IsNotFound(text.status())) {
+    return MakeConfig("", file, flags);
+  }
+  RETURN_IF_ERROR(text) << "read the configuration";
+  return MakeConfig(*text, file, flags);
+}
+
+absl::string_view LogLevelName(LogLevel level) {
+  for (const auto& [name, known] : kLogLevels) {
+    if (known == level) return name;
+  }
+  return "?";
+}
+
+}  // namespace gantry::server

@@ -1,0 +1,90 @@
+// The configuration of gantryd: a TOML file and a few flags over it
+// (docs/configuration.md).
+//
+// Parsed and checked in one function; immutable afterwards. The registries'
+// client key is named here, never read.
+// Thread safety: a value. Only LoadConfig blocks: it reads the file.
+
+#ifndef GANTRY_SERVER_CONFIG_H_
+#define GANTRY_SERVER_CONFIG_H_
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+
+namespace gantry::server {
+
+inline constexpr char kDefaultConfigPath[] = "/etc/gantry/gantryd.toml";
+
+enum class LogLevel { kError, kWarning, kInfo, kDebug };
+
+struct Config {
+  // Absolute, without a trailing slash; neither lies in the other.
+  std::string root = "/var/lib/gantry";
+  std::string run = "/run/gantry";
+  // At most 107 bytes (unix(7)).
+  std::string socket = "/run/gantry/gantry.sock";
+  LogLevel log_level = LogLevel::kInfo;
+  // Empty: "gantry-shim" beside gantryd itself.
+  std::string shim_path;
+  // How long calls under way may take to end after SIGTERM.
+  absl::Duration drain_timeout = absl::Seconds(5);
+
+  struct Security {
+    // What a container gets whose client says nothing: CRI says unconfined.
+    bool default_seccomp_when_unset = false;
+    bool operator==(const Security&) const = default;
+  } security;
+
+  struct Registry {
+    // "host" or "host:port", spoken to by plain HTTP.
+    std::vector<std::string> insecure_hosts;
+    // "http://host:port"; empty: none.
+    std::string proxy;
+    // Paths of PEM files; empty: the system's authorities, no certificate.
+    std::string ca_file;
+    std::string client_certificate;
+    std::string client_key;
+    bool operator==(const Registry&) const = default;
+  } registry;
+
+  struct Threads {
+    // At most this many for the steps of use cases, and for what blocks long
+    // (pulls, loads, measuring directories). Threads end when idle.
+    int core = 4;
+    int blocking = 16;
+    bool operator==(const Threads&) const = default;
+  } threads;
+
+  bool operator==(const Config&) const = default;
+};
+
+// What the command line says; it wins over the file.
+struct ConfigFlags {
+  std::optional<std::string> root;
+  std::optional<std::string> run;
+  std::optional<std::string> socket;
+  std::optional<std::string> log_level;
+};
+
+// INVALID_ARGUMENT "FILE:LINE: key: expected ..., found ..." for a key, a value
+// or a combination that cannot be; "--flag: ..." where a flag is at fault.
+// Without a socket of its own a run directory has it: "RUN/gantry.sock".
+absl::StatusOr<Config> MakeConfig(absl::string_view toml_text,
+                                  absl::string_view file_name,
+                                  const ConfigFlags& flags);
+
+// Reads the file and makes the configuration. An absent file is an error only
+// if it was asked for (`path` not empty); else all is default but the flags.
+absl::StatusOr<Config> LoadConfig(const std::string& path,
+                                  const ConfigFlags& flags);
+
+absl::string_view LogLevelName(LogLevel level);
+
+}  // namespace gantry::server
+
+#endif  // GANTRY_SERVER_CONFIG_H_

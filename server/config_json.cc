@@ -1,0 +1,33 @@
+#include "server/config_json.h"
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "runtime/json/json.h"
+
+namespace gantry::server {
+
+std::string ConfigJson(const Config& config) {
+  const Config::Registry& registry = config.registry;
+  auto quote = [](std::string* out, const std::string& text) {
+    absl::StrAppend(out, json::Quote(text));
+  };
+  return absl::StrCat(
+      "{\"root\":", json::Quote(config.root),
+      ",\"run\":", json::Quote(config.run),
+      ",\"socket\":", json::Quote(config.socket),
+      ",\"log_level\":", json::Quote(LogLevelName(config.log_level)),
+      ",\"shim_path\":", json::Quote(config.shim_path),
+      ",\"drain_timeout_seconds\":", absl::ToInt64Seconds(config.drain_timeout),
+      ",\"security\":{\"unset_seccomp_profile\":",
+      config.security.default_seccomp_when_unset ? "\"runtime-default\""
+                                                 : "\"unconfined\"",
+      "},\"registry\":{\"insecure_hosts\":[",
+      absl::StrJoin(registry.insecure_hosts, ",", quote),
+      "],\"has_proxy\":", registry.proxy.empty() ? "false" : "true",
+      ",\"ca_file\":", json::Quote(registry.ca_file),
+      ",\"client_certificate\":", json::Quote(registry.client_certificate),
+      "},\"threads\":{\"core\":", config.threads.core,
+      ",\"blocking\":", config.threads.blocking, "}}");
+}
+
+}  // namespace gantry::server

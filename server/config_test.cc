@@ -1,0 +1,166 @@
+#include "server/config.h"
+
+#include <fcntl.h>
+
+#include <string>
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "runtime/base/testing/status_matchers.h"
+#include "runtime/json/json.h"
+#include "runtime/sys/file.h"
+#include "runtime/sys/testing/temp_dir.h"
+#include "server/config_json.h"
+
+namespace gantry::server {
+namespace {
+
+using ::testing::HasSubstr;
+using testing::IsOkAndHolds;
+using ::testing::Not;
+using testing::StatusIs;
+
+TEST(Config, ExampleFileIsTheDefaults) {
+  ASSERT_OK_AND_ASSIGN(
+      std::string example,
+      sys::ReadFileAt(AT_FDCWD, "server/gantryd.example.toml"));
+  EXPECT_THAT(MakeConfig(example, "example", {}), IsOkAndHolds(Config()));
+  EXPECT_THAT(MakeConfig("", "empty", {}), IsOkAndHolds(Config()));
+}
+
+TEST(Config, EveryKeyOfTheExampleIsDocumentedByIt) {
+  // A key that is not in the example would be found by nobody: take one of
+  // each away and put it back with another value.
+  const std::string text = R"(
+root = "/r"
+run = "/s"
+socket = "/t/g.sock"
+log_level = "debug"
+shim_path = "/opt/gantry-shim"
+drain_timeout_seconds = 0
+[security]
+unset_seccomp_profile = "runtime-default"
+[registry]
+insecure_hosts = ["registry.lan:5000"]
+proxy = "http://proxy:3128"
+ca_file = "/ca.pem"
+client_certificate = "/c.pem"
+client_key = "/k.pem"
+[threads]
+core = 2
+blocking = 3
+)";
+  ASSERT_OK_AND_ASSIGN(Config config, MakeConfig(text, "f", {}));
+  EXPECT_EQ(config.root, "/r");
+  EXPECT_EQ(config.run, "/s");
+  EXPECT_EQ(config.socket, "/t/g.sock");
+  EXPECT_EQ(config.log_level, LogLevel::kDebug);
+  EXPECT_EQ(config.shim_path, "/opt/gantry-shim");
+  EXPECT_EQ(config.drain_timeout, absl::ZeroDuration());
+  EXPECT_TRUE(config.security.default_seccomp_when_unset);
+  EXPECT_THAT(config.registry.insecure_hosts,
+              ::testing::ElementsAre("registry.lan:5000"));
+  EXPECT_EQ(config.registry.client_key, "/k.pem");
+  EXPECT_EQ(config.threads.core, 2);
+  EXPECT_EQ(config.threads.blocking, 3);
+}
+
+TEST(Config, FlagsWinAndTheSocketFollowsTheRunDirectory) {
+  ConfigFlags flags;
+  flags.root = "/tmp/r";
+  flags.run = "/tmp/s";
+  flags.log_level = "error";
+  ASSERT_OK_AND_ASSIGN(
+      Config config,
+      MakeConfig("root = '/x'\nlog_level = 'debug'", "f", flags));
+  EXPECT_EQ(config.root, "/tmp/r");
+  EXPECT_EQ(config.socket, "/tmp/s/gantry.sock");
+  EXPECT_EQ(config.log_level, LogLevel::kError);
+}
+
+TEST(Config, MistakesAreToldWithTheirLine) {
+  struct Case {
+    const char* text;
+    const char* line;
+    const char* what;
+  };
+  const std::vector<Case> cases = {
+      {"root = ", "f:1: ", ""},
+      {"\nroot = 5", "f:2: root: ", "expected a string, found an integer"},
+      {"\n\nlogs = 'x'", "f:3: logs: ", "unknown key"},
+      {"root = 'var'", "f:1: root: ", "absolute"},
+      {"root = '/'", "f:1: root: ", "of gantryd's own"},
+      {"root = '/a/../b'", "f:1: root: ", "without \"..\""},
+      {"root = '/a/'", "f:1: root: ", "empty parts"},
+      {"root = '/a'\nrun = '/a/run'", "f:2: run: ", "neither lies in"},
+      {"run = '/a/b'\nroot = '/a'", "f:1: run: ", "neither lies in"},
+      {"log_level = 'loud'", "f:1: log_level: ", "found \"loud\""},
+      {"drain_timeout_seconds = -1", "f:1: drain_timeout_seconds: ", "0 to"},
+      {"drain_timeout_seconds = '5'",
+       "f:1: drain_timeout_seconds: ", "found a string"},
+      {"[security]\nunset_seccomp_profile = 'none'",
+       "f:2: security.unset_seccomp_profile: ", "\"runtime-default\""},
+      {"[security]\nselinux = true", "f:2: security.selinux: ", "unknown key"},
+      {"security = 1", "f:1: security: ", "expected a table"},
+      {"[registry]\ninsecure_hosts = ['http://x/']",
+       "f:2: registry.insecure_hosts: ", "localhost:5000"},
+      {"[registry]\ninsecure_hosts = 'x'",
+       "f:2: registry.insecure_hosts: ", "a list of strings"},
+      {"[registry]\ninsecure_hosts = [1]",
+       "f:2: registry.insecure_hosts: ", "a string"},
+      {"[registry]\n\nclient_key = '/k'",
+       "f:3: registry.client_key: ", "together"},
+      {"[registry]\nca_file = 'ca.pem'", "f:2: registry.ca_file: ", "absolute"},
+      {"[threads]\ncore = 0", "f:2: threads.core: ", "1 to 64"},
+      {"[threads]\ncore = 1.5", "f:2: threads.core: ", "found a fraction"},
+  };
+  for (const Case& bad : cases) {
+    EXPECT_THAT(MakeConfig(bad.text, "f", {}),
+                StatusIs(absl::StatusCode::kInvalidArgument,
+                         ::testing::AllOf(::testing::StartsWith(bad.line),
+                                          HasSubstr(bad.what))))
+        << bad.text;
+  }
+}
+
+TEST(Config, MistakesOfFlagsNameTheFlag) {
+  ConfigFlags flags;
+  flags.socket = "/" + std::string(107, 's');
+  EXPECT_THAT(
+      MakeConfig("", "f", flags),
+      StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("--socket: ")));
+  flags.socket.reset();
+  flags.log_level = "loud";
+  EXPECT_THAT(
+      MakeConfig("", "f", flags),
+      StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("--log-level: ")));
+}
+
+TEST(Config, PasswordOfAProxyIsNotShown) {
+  EXPECT_THAT(
+      MakeConfig("[registry]\nproxy = 'https://u:hunter2@x'", "f", {}),
+      StatusIs(absl::StatusCode::kInvalidArgument, Not(HasSubstr("hunter2"))));
+  ASSERT_OK_AND_ASSIGN(
+      Config config,
+      MakeConfig("[registry]\nproxy = 'http://u:hunter2@x'", "f", {}));
+  EXPECT_THAT(ConfigJson(config), Not(HasSubstr("hunter2")));
+}
+
+TEST(Config, JsonIsJson) {
+  Config config;
+  config.registry.insecure_hosts = {"a:1", "b"};
+  ASSERT_OK_AND_ASSIGN(json::Value value,
+                       json::Value::Parse(ConfigJson(config), "config"));
+  EXPECT_THAT(value.StringField("root"), IsOkAndHolds(config.root));
+  EXPECT_THAT(value.Find("registry")->StringListField("insecure_hosts"),
+              IsOkAndHolds(::testing::ElementsAre("a:1", "b")));
+}
+
+TEST(LoadConfig, NamedFileMustExist) {
+  sys::testing::TempDir dir;
+  EXPECT_THAT(LoadConfig(dir.path() + "/none.toml", {}),
+              StatusIs(absl::StatusCode::kNotFound, HasSubstr("none.toml")));
+}
+
+}  // namespace
+}  // namespace gantry::server

@@ -1,0 +1,181 @@
+#include <fcntl.h>
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "glog/logging.h"
+#include "runtime/base/id.h"
+#include "runtime/base/status.h"
+#include "runtime/sys/file.h"
+#include "server/core/container_service.h"
+#include "server/core/container_spec.h"
+#include "server/core/container_steps.h"
+#include "server/core/names.h"
+#include "server/core/pod_steps.h"
+#include "server/core/records.h"
+#include "server/core/signals.h"
+
+namespace gantry::core {
+namespace {
+
+// Small: "hostname" of the pod's run directory.
+constexpr size_t kHostnameLimit = 256;
+
+absl::StatusOr<std::string> ReadHostname(const Node& node,
+                                         const record::PodRecord& pod) {
+  ASSIGN_OR_RETURN(std::string content,
+                   sys::ReadFileAt(AT_FDCWD,
+                                   absl::StrCat(node.paths.PodRun(pod.id()),
+                                                "/", kHostnameFile),
+                                   kHostnameLimit));
+  return std::string(absl::StripSuffix(content, "\n"));
+}
+
+// Kubernetes expects the directory of a hostPath volume to be made.
+absl::Status MakeMissingHostPaths(const spec::ContainerSpec& spec) {
+  for (const spec::BindMount& mount : spec.mounts()) {
+    if (sys::ExistsAt(AT_FDCWD, mount.host_path())) continue;
+    RETURN_IF_ERROR(sys::MkdirAllAt(AT_FDCWD, mount.host_path(), 0755))
+        << "make the missing host path of the mount at "
+        << mount.container_path();
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<int> StopSignal(const ContainerRequest& request,
+                               const record::ImageConfigRecord& image) {
+  if (request.stop_signal != 0) return request.stop_signal;
+  if (image.stop_signal().empty()) return 0;
+  return ParseSignal(image.stop_signal());
+}
+
+absl::StatusOr<record::ContainerRecord> NewRecord(
+    const Node& node, const ContainerRequest& request,
+    const record::PodRecord& pod, const record::ImageRecord& image) {
+  record::ContainerRecord container;
+  container.set_id(NewId());
+  container.set_pod_id(pod.id());
+  container.set_name(ContainerName(request.metadata, pod.metadata()));
+  container.set_state(record::ContainerRecord::CREATING);
+  *container.mutable_metadata() = request.metadata;
+  container.mutable_labels()->insert(request.labels.begin(),
+                                     request.labels.end());
+  container.mutable_annotations()->insert(request.annotations.begin(),
+                                          request.annotations.end());
+  container.set_cri_config(request.cri_config);
+  container.set_image_id(image.id());
+  container.set_image_ref(request.image);
+  for (const record::ImageLayer& layer : image.layers()) {
+    container.add_layer_diff_ids(layer.diff_id());
+  }
+  container.set_created_at(node.clock.UnixNanos());
+  container.set_boot_id(node.boot_id);
+  ASSIGN_OR_RETURN(int stop_signal, StopSignal(request, image.config()));
+  container.set_stop_signal(stop_signal);
+  ASSIGN_OR_RETURN(std::string hostname, ReadHostname(node, pod));
+  ASSIGN_OR_RETURN(*container.mutable_spec(),
+                   CompleteSpec(request, image.config(), pod, hostname,
+                                container.id(), node.paths));
+  return container;
+}
+
+absl::Status PrepareRootfs(Node& node, const std::vector<std::string>& lowers,
+                           record::ContainerRecord& container) {
+  ASSIGN_OR_RETURN(rootfs::OverlayPlan overlay,
+                   node.snapshotter.Prepare(container.id(), lowers));
+  spec::Rootfs& rootfs = *container.mutable_spec()->mutable_rootfs();
+  rootfs.set_layers_dir(overlay.layers_dir);
+  rootfs.mutable_lower_dirs()->Assign(overlay.lower_dirs.begin(),
+                                      overlay.lower_dirs.end());
+  rootfs.set_upper_dir(overlay.upper);
+  rootfs.set_work_dir(overlay.work);
+  rootfs.set_mount_point(absl::StrCat(node.paths.ContainerRun(container.id()),
+                                      "/", kRootfsDirectory));
+  return absl::OkStatus();
+}
+
+// A container of this name exists already: the answer of a repeated Create.
+absl::StatusOr<std::string> AnswerRepeated(const record::ContainerRecord& first,
+                                           const ContainerRequest& request) {
+  if (first.state() == record::ContainerRecord::CREATED &&
+      first.cri_config() == request.cri_config) {
+    return first.id();
+  }
+  return absl::AlreadyExistsError(absl::StrCat(
+      "container name ", first.name(), " is held by container ", first.id(),
+      " in state ", record::ContainerRecord::State_Name(first.state()),
+      first.state() == record::ContainerRecord::CREATED
+          ? " with another configuration"
+          : "; remove it first"));
+}
+
+}  // namespace
+
+work::Task<absl::StatusOr<std::string>> ContainerService::Create(
+    ContainerRequest request) {
+  co_await node_.executor.Schedule();
+  CO_ASSIGN_OR_RETURN(PodPtr pod, node_.pods.Get(request.pod_id));
+  const std::string pod_id = pod->id();
+  // A repeated request waits here for the first one's end.
+  work::KeyedLock::Guard guard = co_await node_.pod_locks.Acquire(pod_id);
+  CO_ASSIGN_OR_RETURN(pod, node_.pods.Get(pod_id));
+  if (pod->state() != record::PodRecord::READY) {
+    co_return absl::FailedPreconditionError(
+        absl::StrCat("create container ", request.metadata.name(), ": pod ",
+                     pod_id, " is not READY"));
+  }
+  const std::string name = ContainerName(request.metadata, pod->metadata());
+  if (ContainerPtr first = node_.containers.FindByName(name)) {
+    if (first->state() != record::ContainerRecord::REMOVING &&
+        first->state() != record::ContainerRecord::CREATING) {
+      co_return AnswerRepeated(*first, request);
+    }
+    // What an attempt that failed could not take down then goes now.
+    absl::Status removed = co_await RemoveContainer(node_, first->id());
+    CO_RETURN_IF_ERROR(removed) << "remove the half-made container " << name;
+  }
+
+  CO_ASSIGN_OR_RETURN(record::ImageRecord image,
+                      node_.images.Resolve(request.image));
+  // Held until the record names the layers.
+  CO_ASSIGN_OR_RETURN(image::ImageStore::Lowers lowers,
+                      node_.images.LowersOf(image));
+  CO_ASSIGN_OR_RETURN(record::ContainerRecord container,
+                      NewRecord(node_, request, *pod, image));
+  CO_RETURN_IF_ERROR(CreateRecord(node_, container));
+  absl::Status made = MakeMissingHostPaths(container.spec());
+  if (made.ok()) made = PrepareRootfs(node_, lowers.dirs, container);
+  if (made.ok()) {
+    container.set_state(record::ContainerRecord::CREATED);
+    made = SaveRecord(node_, container);
+  }
+  if (!made.ok()) {
+    absl::Status undone = co_await RemoveContainer(node_, container.id());
+    LOG_IF(WARNING, !undone.ok())
+        << "container " << container.id() << " could not be undone: " << undone;
+    CO_RETURN_IF_ERROR(made) << "create container " << name;
+  }
+  node_.events.Publish(
+      {Event::Kind::kCreated, pod_id, container.id(), node_.clock.UnixNanos()});
+  co_return container.id();
+}
+
+work::Task<absl::Status> RunPause(Node& node, record::PodRecord& pod) {
+  record::ContainerRecord pause;
+  pause.set_id(NewId());
+  pause.set_pod_id(pod.id());
+  pause.set_name(absl::StrCat("pause/", pod.name()));
+  pause.set_state(record::ContainerRecord::CREATED);
+  pause.set_created_at(node.clock.UnixNanos());
+  pause.set_boot_id(node.boot_id);
+  *pause.mutable_spec() = PauseSpec(pod, pause.id());
+  pod.set_pause_id(pause.id());
+  CO_RETURN_IF_ERROR(SaveRecord(node, pod));
+  CO_RETURN_IF_ERROR(CreateRecord(node, pause));
+  co_return co_await LaunchContainer(node, pause.id());
+}
+
+}  // namespace gantry::core

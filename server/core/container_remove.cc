@@ -1,0 +1,74 @@
+#include <fcntl.h>
+
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "runtime/base/status.h"
+#include "runtime/base/unique_fd.h"
+#include "runtime/cgroup/cgroup_manager.h"
+#include "runtime/sys/file.h"
+#include "server/core/container_service.h"
+#include "server/core/container_steps.h"
+#include "server/core/records.h"
+
+namespace gantry::core {
+namespace {
+
+constexpr std::chrono::milliseconds kCgroupPatience{5000};
+// A shim ends right after its last word; it still has the cgroup to remove.
+constexpr absl::Duration kShimPatience = absl::Seconds(5);
+
+absl::Status RemoveRemains(Node& node,
+                           const record::ContainerRecord& container) {
+  // The shim has removed the cgroup unless it was killed.
+  ASSIGN_OR_RETURN(
+      cgroup::Manager cgroup,
+      cgroup::Manager::For(node.cgroups, container.spec().cgroup_path()));
+  RETURN_IF_ERROR(cgroup.Remove(kCgroupPatience));
+  ASSIGN_OR_RETURN(UniqueFd runs,
+                   sys::OpenAt(AT_FDCWD, node.paths.ContainerRuns(),
+                               O_RDONLY | O_DIRECTORY));
+  RETURN_IF_ERROR(sys::RemoveTreeAt(runs.get(), container.id()));
+  RETURN_IF_ERROR(node.snapshotter.Remove(container.id()));
+  return RemoveContainerRecord(node, container.id());
+}
+
+}  // namespace
+
+work::Task<absl::Status> RemoveContainer(Node& node, std::string id) {
+  absl::StatusOr<ContainerPtr> container = node.containers.Get(id);
+  if (!container.ok()) co_return absl::OkStatus();
+  Shims::Ptr shim = node.shims.Get(id);
+  absl::Status killed = co_await KillContainer(node, id);
+  CO_RETURN_IF_ERROR(killed);
+  if (shim != nullptr) {
+    absl::Status gone = co_await shim->WaitGone(kShimPatience);
+    CO_RETURN_IF_ERROR(gone);
+  }
+  absl::Status removing =
+      co_await UpdateRecord(node, id, [](record::ContainerRecord& record) {
+        record.set_state(record::ContainerRecord::REMOVING);
+      });
+  CO_RETURN_IF_ERROR(removing);
+  co_return co_await work::RunOn(
+      node.blocking_executor, node.executor,
+      [&node, &container] { return RemoveRemains(node, **container); });
+}
+
+work::Task<absl::Status> ContainerService::Remove(std::string id) {
+  co_await node_.executor.Schedule();
+  absl::StatusOr<ContainerPtr> found = node_.containers.Get(id);
+  if (absl::IsNotFound(found.status())) co_return absl::OkStatus();
+  CO_RETURN_IF_ERROR(found);
+  id = (*found)->id();
+  const std::string pod_id = (*found)->pod_id();
+  work::KeyedLock::Guard guard = co_await node_.pod_locks.Acquire(pod_id);
+  absl::Status removed = co_await RemoveContainer(node_, id);
+  CO_RETURN_IF_ERROR(removed) << "remove container " << id;
+  node_.events.Publish(
+      {Event::Kind::kDeleted, pod_id, id, node_.clock.UnixNanos()});
+  co_return absl::OkStatus();
+}
+
+}  // namespace gantry::core

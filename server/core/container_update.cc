@@ -1,0 +1,91 @@
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "runtime/base/status.h"
+#include "runtime/base/unique_fd.h"
+#include "runtime/cgroup/cgroup_manager.h"
+#include "runtime/cgroup/spec_resources.h"
+#include "server/core/container_log.h"
+#include "server/core/container_service.h"
+#include "server/core/container_steps.h"
+#include "server/core/merge_resources.h"
+
+namespace gantry::core {
+namespace {
+
+absl::Status WriteLimits(Node& node, const std::string& cgroup_path,
+                         const spec::Resources& resources) {
+  ASSIGN_OR_RETURN(cgroup::Manager cgroup,
+                   cgroup::Manager::For(node.cgroups, cgroup_path));
+  return cgroup.Update(cgroup::ResourcesOf(resources));
+}
+
+}  // namespace
+
+work::Task<absl::Status> ContainerService::Update(std::string id,
+                                                  spec::Resources resources) {
+  co_await node_.executor.Schedule();
+  CO_ASSIGN_OR_RETURN(ContainerPtr container, node_.containers.Get(id));
+  id = container->id();
+  work::KeyedLock::Guard guard =
+      co_await node_.pod_locks.Acquire(container->pod_id());
+  CO_ASSIGN_OR_RETURN(container, node_.containers.Get(id));
+  if (container->state() != record::ContainerRecord::CREATED &&
+      container->state() != record::ContainerRecord::RUNNING) {
+    co_return absl::FailedPreconditionError(
+        absl::StrCat("update container ", id, ": it is ",
+                     record::ContainerRecord::State_Name(container->state())));
+  }
+  if (container->state() == record::ContainerRecord::RUNNING) {
+    CO_RETURN_IF_ERROR(
+        WriteLimits(node_, container->spec().cgroup_path(), resources))
+        << "update container " << id;
+  }
+  RecordChange merge = [&resources](record::ContainerRecord& record) {
+    MergeResources(resources, *record.mutable_spec()->mutable_resources());
+  };
+  co_return co_await UpdateRecord(node_, id, std::move(merge));
+}
+
+work::Task<absl::Status> ContainerService::ReopenLog(std::string id) {
+  co_await node_.executor.Schedule();
+  CO_ASSIGN_OR_RETURN(ContainerPtr container, node_.containers.Get(id));
+  id = container->id();
+  Shims::Ptr shim = node_.shims.Get(id);
+  if (container->state() != record::ContainerRecord::RUNNING ||
+      shim == nullptr) {
+    co_return absl::FailedPreconditionError(absl::StrCat(
+        "reopen the log of container ", id, ": the container does not run"));
+  }
+  const std::string& path = container->spec().stdio().log_path();
+  if (path.empty()) {
+    co_return absl::FailedPreconditionError(
+        absl::StrCat("reopen the log of container ", id, ": it has no log"));
+  }
+  CO_ASSIGN_OR_RETURN(UniqueFd log, OpenContainerLog(path));
+  absl::Status reopened = co_await shim->ReopenLog(std::move(log));
+  co_return Annotate(reopened,
+                     absl::StrCat("reopen the log of container ", id));
+}
+
+absl::StatusOr<ContainerPtr> ContainerService::Get(
+    absl::string_view id_or_prefix) const {
+  ASSIGN_OR_RETURN(ContainerPtr container, node_.containers.Get(id_or_prefix));
+  // A pod's pause is a matter of its pod, not a container of anybody's.
+  if (container->spec().pause()) {
+    return absl::NotFoundError(
+        absl::StrCat("container ", id_or_prefix, " does not exist"));
+  }
+  return container;
+}
+
+std::vector<ContainerPtr> ContainerService::List() const {
+  std::vector<ContainerPtr> containers = node_.containers.List();
+  std::erase_if(containers, [](const ContainerPtr& container) {
+    return container->spec().pause();
+  });
+  return containers;
+}
+
+}  // namespace gantry::core

@@ -1,0 +1,121 @@
+#include "server/core/image_service.h"
+
+#include <fcntl.h>
+
+#include <memory>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "glog/logging.h"
+#include "runtime/base/status.h"
+#include "runtime/image/puller.h"
+#include "runtime/image/reference.h"
+#include "runtime/sys/file.h"
+#include "server/core/layers_in_use.h"
+
+namespace gantry::core {
+namespace {
+
+using image::ImportedImage;
+
+absl::StatusOr<record::ImageRecord> PullBlocking(
+    http::Client& http, const image::RegistryOptions& registry_options,
+    image::ImageStore& store, const image::Reference& reference,
+    const image::Credentials& credentials) {
+  image::RegistryClient registry(&http, registry_options, credentials);
+  image::Puller puller(&registry, &store, image::PullOptions{});
+  ASSIGN_OR_RETURN(std::unique_ptr<image::Pull> pull,
+                   puller.Resolve(reference));
+  for (size_t i = 0; i < pull->layers().size(); ++i) {
+    RETURN_IF_ERROR(pull->FetchLayer(i))
+        << "layer " << i + 1 << " of " << pull->layers().size();
+  }
+  return pull->Commit();
+}
+
+}  // namespace
+
+work::Task<absl::StatusOr<std::string>> ImageService::Pull(
+    PullRequest request) {
+  CO_ASSIGN_OR_RETURN(image::Reference reference,
+                      image::ParseReference(request.reference));
+  const std::string name = reference.ToString();
+  // A second pull of the same reference waits, and finds the work done.
+  work::KeyedLock::Guard guard =
+      co_await node_.name_locks.Acquire(absl::StrCat("image/", name));
+  LOG(INFO) << "pulling " << name;
+  absl::StatusOr<record::ImageRecord> image = co_await work::RunOn(
+      node_.blocking_executor, node_.executor, [this, &reference, &request] {
+        return PullBlocking(http_, registry_, node_.images, reference,
+                            request.credentials);
+      });
+  CO_RETURN_IF_ERROR(image) << "pull " << name;
+  LOG(INFO) << "pulled " << name << " as " << image->id();
+  co_return image->id();
+}
+
+work::Task<absl::StatusOr<std::vector<ImportedImage>>> ImageService::LoadPath(
+    std::string path) {
+  absl::StatusOr<std::vector<ImportedImage>> images = co_await work::RunOn(
+      node_.blocking_executor, node_.executor, [this, &path] {
+        return image::ImportPath(path, &node_.images, image::ImportOptions{});
+      });
+  CO_RETURN_IF_ERROR(images) << "load " << path;
+  co_return images;
+}
+
+work::Task<absl::StatusOr<std::vector<ImportedImage>>> ImageService::LoadStream(
+    UniqueFd stream) {
+  absl::StatusOr<std::vector<ImportedImage>> images = co_await work::RunOn(
+      node_.blocking_executor, node_.executor, [this, &stream] {
+        return image::Import(std::move(stream), &node_.images,
+                             image::ImportOptions{});
+      });
+  CO_RETURN_IF_ERROR(images) << "load an image archive";
+  co_return images;
+}
+
+absl::StatusOr<record::ImageRecord> ImageService::Get(
+    absl::string_view reference) const {
+  return node_.images.Resolve(reference);
+}
+
+std::vector<record::ImageRecord> ImageService::List() const {
+  return node_.images.List();
+}
+
+work::Task<absl::Status> ImageService::Remove(std::string reference) {
+  image::LayerInUse in_use = LayersInUse(node_.containers);
+  absl::Status removed = co_await work::RunOn(
+      node_.blocking_executor, node_.executor, [this, &reference, &in_use] {
+        return node_.images.Remove(reference, in_use);
+      });
+  co_return Annotate(removed, absl::StrCat("remove image ", reference));
+}
+
+absl::StatusOr<FilesystemUsage> ImageService::ImageUsage() const {
+  ASSIGN_OR_RETURN(rootfs::Usage usage, node_.images.Usage());
+  return FilesystemUsage{node_.paths.Images(), usage.bytes, usage.inodes};
+}
+
+work::Task<absl::StatusOr<FilesystemUsage>> ImageService::ContainerUsage() {
+  std::vector<ContainerPtr> containers = node_.containers.List();
+  co_return co_await work::RunOn(
+      node_.blocking_executor, node_.executor,
+      [this, &containers]() -> absl::StatusOr<FilesystemUsage> {
+        FilesystemUsage all{node_.paths.ContainerRecords(), 0, 0};
+        for (const ContainerPtr& container : containers) {
+          if (container->spec().pause()) continue;
+          absl::StatusOr<rootfs::Usage> usage =
+              node_.snapshotter.UsageOf(container->id());
+          // Removed meanwhile.
+          if (absl::IsNotFound(usage.status())) continue;
+          RETURN_IF_ERROR(usage);
+          all.bytes += usage->bytes;
+          all.inodes += usage->inodes;
+        }
+        return all;
+      });
+}
+
+}  // namespace gantry::core

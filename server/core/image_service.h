@@ -1,0 +1,77 @@
+// Images: pulled, loaded, listed, removed.
+//
+// Pull and Load run on the blocking executor; the rest is quick.
+// Two pulls of one reference share the work. An image that containers use can
+// be removed: its names go at once, its layers with the last container.
+// Thread safety: all methods from any thread.
+
+#ifndef GANTRY_SERVER_CORE_IMAGE_SERVICE_H_
+#define GANTRY_SERVER_CORE_IMAGE_SERVICE_H_
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "proto/image_record.pb.h"
+#include "runtime/base/unique_fd.h"
+#include "runtime/http/client.h"
+#include "runtime/image/importer.h"
+#include "runtime/image/registry_client.h"
+#include "server/core/node.h"
+#include "server/work/task.h"
+
+namespace gantry::core {
+
+struct PullRequest {
+  std::string reference;
+  // Never logged.
+  image::Credentials credentials;
+};
+
+struct FilesystemUsage {
+  // A directory on the file system.
+  std::string mount_point;
+  int64_t bytes = 0;
+  int64_t inodes = 0;
+};
+
+class ImageService {
+ public:
+  // All must outlive this. `registry_options` tells which registries may be
+  // spoken to without TLS, and the like.
+  ImageService(Node& node, http::Client& http,
+               image::RegistryOptions registry_options)
+      : node_(node), http_(http), registry_(std::move(registry_options)) {}
+
+  // The id of the image the reference names now.
+  work::Task<absl::StatusOr<std::string>> Pull(PullRequest request);
+
+  // From a path of this host, or from a stream (a pipe will do).
+  work::Task<absl::StatusOr<std::vector<image::ImportedImage>>> LoadPath(
+      std::string path);
+  work::Task<absl::StatusOr<std::vector<image::ImportedImage>>> LoadStream(
+      UniqueFd stream);
+
+  absl::StatusOr<record::ImageRecord> Get(absl::string_view reference) const;
+  std::vector<record::ImageRecord> List() const;
+
+  // Unknown is OK.
+  work::Task<absl::Status> Remove(std::string reference);
+
+  absl::StatusOr<FilesystemUsage> ImageUsage() const;
+  // Of all writable layers together.
+  work::Task<absl::StatusOr<FilesystemUsage>> ContainerUsage();
+
+ private:
+  Node& node_;
+  http::Client& http_;
+  const image::RegistryOptions registry_;
+};
+
+}  // namespace gantry::core
+
+#endif  // GANTRY_SERVER_CORE_IMAGE_SERVICE_H_

@@ -1,0 +1,17 @@
+// Which image layers are lower directories of containers.
+
+#ifndef GANTRY_SERVER_CORE_LAYERS_IN_USE_H_
+#define GANTRY_SERVER_CORE_LAYERS_IN_USE_H_
+
+#include "runtime/image/image_store.h"
+#include "server/core/index.h"
+
+namespace gantry::core {
+
+// A snapshot of `containers`. A container is created under holds on its layers
+// that end after its record is in the index, so none is missed.
+image::LayerInUse LayersInUse(const ContainerIndex& containers);
+
+}  // namespace gantry::core
+
+#endif  // GANTRY_SERVER_CORE_LAYERS_IN_USE_H_

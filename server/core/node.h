@@ -1,0 +1,74 @@
+// What the use cases stand on, built once by server/main and passed down.
+//
+// A plain bundle: no behaviour, no singletons. Everything referred to outlives
+// every use case and every task started from one.
+
+#ifndef GANTRY_SERVER_CORE_NODE_H_
+#define GANTRY_SERVER_CORE_NODE_H_
+
+#include <string>
+
+#include "runtime/base/clock.h"
+#include "runtime/cgroup/hierarchies.h"
+#include "runtime/image/image_store.h"
+#include "runtime/plan/host_facts.h"
+#include "runtime/plan/seccomp_cache.h"
+#include "runtime/rootfs/snapshotter.h"
+#include "runtime/state/record_store.h"
+#include "server/core/degraded.h"
+#include "server/core/events.h"
+#include "server/core/exits.h"
+#include "server/core/index.h"
+#include "server/core/paths.h"
+#include "server/core/shims.h"
+#include "server/shim/launcher.h"
+#include "server/work/executor.h"
+#include "server/work/keyed_lock.h"
+#include "server/work/loop_thread.h"
+#include "server/work/task_scope.h"
+
+namespace gantry::core {
+
+struct Node {
+  const Paths& paths;
+  const Clock& clock;
+  // Names this boot of the machine; a record of another boot has no processes.
+  const std::string boot_id;
+
+  const cgroup::Hierarchies& cgroups;
+  const plan::HostFacts& host_facts;
+  plan::SeccompCache& seccomp;
+
+  work::LoopThread& loop;
+  // Short steps of use cases.
+  work::Executor& executor;
+  // Work that blocks long: pulls, loads, walks over directories.
+  work::Executor& blocking_executor;
+  work::TaskScope& tasks;
+
+  // Serial per reserved name ("pod/NAME", "container/NAME") while an object
+  // of that name is made.
+  work::KeyedLock& name_locks;
+  // Serial per pod id.
+  work::KeyedLock& pod_locks;
+  // Serial per container id, for its record only, and never held over a wait
+  // for anything but the disk. Taken after the pod's lock.
+  work::KeyedLock& record_locks;
+
+  state::RecordStore& pod_records;
+  state::RecordStore& container_records;
+  PodIndex& pods;
+  ContainerIndex& containers;
+
+  shim_client::Launcher& launcher;
+  Shims& shims;
+  image::ImageStore& images;
+  rootfs::Snapshotter& snapshotter;
+  EventBus& events;
+  DegradedFeatures& degraded;
+  Exits& exits;
+};
+
+}  // namespace gantry::core
+
+#endif  // GANTRY_SERVER_CORE_NODE_H_

@@ -1,0 +1,164 @@
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "glog/logging.h"
+#include "runtime/base/id.h"
+#include "runtime/base/status.h"
+#include "runtime/base/unique_fd.h"
+#include "runtime/cgroup/cgroup_manager.h"
+#include "runtime/cgroup/spec_resources.h"
+#include "runtime/sys/file.h"
+#include "server/core/names.h"
+#include "server/core/pod_files.h"
+#include "server/core/pod_service.h"
+#include "server/core/pod_steps.h"
+#include "server/core/records.h"
+
+namespace gantry::core {
+namespace {
+
+constexpr mode_t kPrivateDirectory = 0700;
+// What peers and Docker give a pod's /dev/shm.
+constexpr uint64_t kPodShmBytes = 64 << 20;
+
+record::PodRecord NewRecord(const Node& node, const PodRequest& request,
+                            const std::string& name) {
+  record::PodRecord pod;
+  pod.set_id(NewId());
+  pod.set_name(name);
+  pod.set_state(record::PodRecord::CREATING);
+  *pod.mutable_metadata() = request.metadata;
+  pod.mutable_labels()->insert(request.labels.begin(), request.labels.end());
+  pod.mutable_annotations()->insert(request.annotations.begin(),
+                                    request.annotations.end());
+  pod.set_cri_config(request.cri_config);
+  pod.set_runtime_handler(request.runtime_handler);
+  pod.set_log_directory(request.log_directory);
+  *pod.mutable_namespaces() = request.namespaces;
+  pod.set_created_at(node.clock.UnixNanos());
+  pod.set_boot_id(node.boot_id);
+  pod.set_cgroup_path(absl::StrCat(request.cgroup_parent.empty()
+                                       ? kDefaultCgroupParent
+                                       : request.cgroup_parent,
+                                   "/", pod.id()));
+  pod.set_own_network(request.namespaces.network() != spec::NODE);
+  pod.set_own_ipc(request.namespaces.ipc() != spec::NODE);
+  pod.set_own_uts(request.namespaces.uts() != spec::NODE);
+  return pod;
+}
+
+std::string HostName() {
+  char name[HOST_NAME_MAX + 1] = {};
+  gethostname(name, sizeof name - 1);
+  return name;
+}
+
+absl::Status MakeCgroup(Node& node, const record::PodRecord& pod,
+                        const spec::Resources& limits) {
+  ASSIGN_OR_RETURN(cgroup::Manager cgroup,
+                   cgroup::Manager::For(node.cgroups, pod.cgroup_path()));
+  RETURN_IF_ERROR(cgroup.Create());
+  return cgroup.Apply(cgroup::ResourcesOf(limits));
+}
+
+// A pod of this name exists already: the answer of a repeated Run.
+absl::StatusOr<std::string> AnswerRepeated(const record::PodRecord& first,
+                                           const PodRequest& request) {
+  if (first.state() == record::PodRecord::READY &&
+      first.cri_config() == request.cri_config &&
+      first.runtime_handler() == request.runtime_handler) {
+    return first.id();
+  }
+  return absl::AlreadyExistsError(absl::StrCat(
+      "pod name ", first.name(), " is held by pod ", first.id(), " in state ",
+      record::PodRecord::State_Name(first.state()),
+      first.state() == record::PodRecord::READY ? " with another configuration"
+                                                : "; remove it first"));
+}
+
+}  // namespace
+
+work::Task<absl::Status> MakePod(Node& node, record::PodRecord& pod,
+                                 const PodRequest& request) {
+  // 1. The pod's cgroup: everything that runs for the pod runs below it.
+  CO_RETURN_IF_ERROR(MakeCgroup(node, pod, request.resources))
+      << "make cgroup " << pod.cgroup_path();
+
+  // 2. Its directory, and the files its containers see.
+  CO_RETURN_IF_ERROR(sys::MkdirAllAt(AT_FDCWD, node.paths.PodRun(pod.id()),
+                                     kPrivateDirectory));
+  CO_ASSIGN_OR_RETURN(UniqueFd run,
+                      sys::OpenAt(AT_FDCWD, node.paths.PodRun(pod.id()),
+                                  O_RDONLY | O_DIRECTORY));
+  const std::string hostname = PodHostname(request, pod.id(), HostName());
+  CO_RETURN_IF_ERROR(WritePodFiles(run.get(), request, hostname));
+
+  // 3. Its namespaces, pinned by mounts in that directory.
+  if (pod.own_network() || pod.own_ipc() || pod.own_uts()) {
+    shim_client::PinRequest pin;
+    pin.run_dir_fd = run.get();
+    pin.network = pod.own_network();
+    pin.ipc = pod.own_ipc();
+    pin.uts = pod.own_uts();
+    pin.hostname = pod.own_uts() ? hostname : "";
+    pin.shm_size = pod.own_ipc() ? kPodShmBytes : 0;
+    pin.sysctls = request.sysctls;
+    absl::Status pinned = co_await node.launcher.PinNamespaces(std::move(pin));
+    CO_RETURN_IF_ERROR(pinned) << "make the pod's namespaces";
+  }
+
+  // 4. Someone to hold the PID namespace, if containers share one.
+  if (pod.namespaces().pid() == spec::POD) {
+    absl::Status pausing = co_await RunPause(node, pod);
+    CO_RETURN_IF_ERROR(pausing) << "run the pod's pause";
+  }
+  co_return absl::OkStatus();
+}
+
+work::Task<absl::StatusOr<std::string>> PodService::Run(PodRequest request) {
+  co_await node_.executor.Schedule();
+  const std::string name = PodName(request.metadata);
+  // A repeated request waits here for the first one's end.
+  work::KeyedLock::Guard name_guard =
+      co_await node_.name_locks.Acquire(absl::StrCat("pod/", name));
+  if (PodPtr first = node_.pods.FindByName(name)) {
+    if (first->state() != record::PodRecord::REMOVING) {
+      co_return AnswerRepeated(*first, request);
+    }
+    // What an attempt that failed could not take down then goes now.
+    absl::Status removed = co_await Remove(first->id());
+    CO_RETURN_IF_ERROR(removed) << "remove the half-made pod of that name";
+  }
+
+  record::PodRecord pod = NewRecord(node_, request, name);
+  work::KeyedLock::Guard pod_guard = co_await node_.pod_locks.Acquire(pod.id());
+  CO_RETURN_IF_ERROR(CreateRecord(node_, pod));
+  absl::Status made = co_await MakePod(node_, pod, request);
+  if (made.ok()) {
+    pod.set_state(record::PodRecord::READY);
+    made = SaveRecord(node_, pod);
+  }
+  if (!made.ok()) {
+    absl::Status undone = co_await RemovePod(node_, pod);
+    LOG_IF(WARNING, !undone.ok())
+        << "pod " << pod.id() << " could not be undone: " << undone;
+    CO_RETURN_IF_ERROR(made) << "run pod " << name;
+  }
+  node_.events.Publish(
+      {Event::Kind::kCreated, pod.id(), "", node_.clock.UnixNanos()});
+  node_.events.Publish(
+      {Event::Kind::kStarted, pod.id(), "", node_.clock.UnixNanos()});
+  co_return pod.id();
+}
+
+absl::StatusOr<PodPtr> PodService::Get(absl::string_view id_or_prefix) const {
+  return node_.pods.Get(id_or_prefix);
+}
+
+std::vector<PodPtr> PodService::List() const { return node_.pods.List(); }
+
+}  // namespace gantry::core

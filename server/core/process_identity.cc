@@ -1,0 +1,31 @@
+#include "server/core/process_identity.h"
+
+#include <fcntl.h>
+
+#include "absl/strings/str_cat.h"
+#include "runtime/base/status.h"
+#include "runtime/sys/file.h"
+#include "runtime/sys/proc_stat.h"
+
+namespace gantry::core {
+
+absl::StatusOr<UniqueFd> OpenNamespaceOf(const shim::Started& started,
+                                         absl::string_view name) {
+  ASSIGN_OR_RETURN(UniqueFd proc,
+                   sys::OpenAt(AT_FDCWD, "/proc", O_RDONLY | O_DIRECTORY));
+  ASSIGN_OR_RETURN(
+      UniqueFd ns,
+      sys::OpenAt(proc.get(), absl::StrCat(started.pid(), "/ns/", name),
+                  O_RDONLY));
+  // Checked after opening: the pid cannot have been another's before and be
+  // the right one now.
+  ASSIGN_OR_RETURN(uint64_t start_ticks,
+                   sys::StartTimeOf(proc.get(), started.pid()));
+  if (start_ticks != started.start_ticks()) {
+    return absl::NotFoundError(
+        absl::StrCat("process ", started.pid(), " is gone"));
+  }
+  return ns;
+}
+
+}  // namespace gantry::core

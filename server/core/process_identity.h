@@ -1,0 +1,21 @@
+// Finding a process again that was noted down by pid and start time: a pid
+// alone may belong to someone else by now (proc(5), stat field 22).
+
+#ifndef GANTRY_SERVER_CORE_PROCESS_IDENTITY_H_
+#define GANTRY_SERVER_CORE_PROCESS_IDENTITY_H_
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "proto/shim.pb.h"
+#include "runtime/base/unique_fd.h"
+
+namespace gantry::core {
+
+// The namespace `name` ("pid", "net", ...) of a container's first process.
+// NOT_FOUND if that process is gone, whoever has its pid now.
+absl::StatusOr<UniqueFd> OpenNamespaceOf(const shim::Started& started,
+                                         absl::string_view name);
+
+}  // namespace gantry::core
+
+#endif  // GANTRY_SERVER_CORE_PROCESS_IDENTITY_H_

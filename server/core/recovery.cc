@@ -1,0 +1,277 @@
+#include "server/core/recovery.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/file.h>
+
+#include <algorithm>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "glog/logging.h"
+#include "runtime/base/status.h"
+#include "runtime/base/unique_fd.h"
+#include "runtime/cgroup/cgroup_manager.h"
+#include "runtime/sys/file.h"
+#include "server/core/container_end.h"
+#include "server/core/container_steps.h"
+#include "server/core/pod_steps.h"
+#include "server/core/records.h"
+#include "server/core/sweep.h"
+#include "server/shim/exit_record.h"
+#include "server/work/when_all.h"
+
+namespace gantry::core {
+namespace {
+
+using record::ContainerRecord;
+using record::PodRecord;
+
+// How long a shim that lives may take to end its start or to answer.
+constexpr absl::Duration kShimPatience = absl::Seconds(70);
+constexpr absl::Duration kShimPoll = absl::Milliseconds(5);
+constexpr std::chrono::milliseconds kCgroupPatience{5000};
+
+// A shim shares the lock that the server took on the run directory it donated
+// (container_launch.cc), so the lock tells of a shim even before it listens.
+bool HasShim(int run_dir_fd) {
+  if (::flock(run_dir_fd, LOCK_EX | LOCK_NB) != 0) return true;
+  ::flock(run_dir_fd, LOCK_UN);
+  return false;
+}
+
+struct Found {
+  Shims::Ptr client;
+  shim::State state;
+};
+
+// The container's shim, once its start has come to an end; nothing if there is
+// none (any more).
+work::Task<std::optional<Found>> FindShim(Node& node, const UniqueFd& run) {
+  const int64_t deadline =
+      node.clock.BootNanos() + absl::ToInt64Nanoseconds(kShimPatience);
+  while (HasShim(run.get()) && node.clock.BootNanos() < deadline) {
+    absl::StatusOr<std::unique_ptr<shim_client::ShimClient>> client =
+        co_await shim_client::ShimClient::Connect(node.loop, node.executor,
+                                                  run.get());
+    if (client.ok()) {
+      Found found;
+      found.client = *std::move(client);
+      absl::StatusOr<shim::State> state = co_await found.client->GetState();
+      if (state.ok() && (state->has_started() || state->has_exited())) {
+        found.state = *std::move(state);
+        co_return found;
+      }
+    }
+    co_await node.loop.Sleep(kShimPoll);
+  }
+  co_return std::nullopt;
+}
+
+work::Task<absl::Status> Adopt(Node& node, std::string id, Found found) {
+  node.shims.Put(id, found.client);
+  RecordChange adopt = [&found](ContainerRecord& container) {
+    if (container.state() == ContainerRecord::STARTING) {
+      container.set_start_unacknowledged(true);
+    }
+    container.set_state(ContainerRecord::RUNNING);
+    *container.mutable_started() = found.state.started();
+  };
+  absl::Status adopted = co_await UpdateRecord(node, id, std::move(adopt));
+  for (const std::string& what : found.state.started().degraded()) {
+    node.degraded.Add(what);
+  }
+  AwaitEnd(node, id, found.client);
+  co_return adopted;
+}
+
+// The shim never came to be, or undid what it had begun: start it again.
+work::Task<absl::Status> BackToCreated(Node& node, std::string id) {
+  co_return co_await UpdateRecord(node, id, [](ContainerRecord& container) {
+    container.set_state(ContainerRecord::CREATED);
+  });
+}
+
+work::Task<absl::Status> KillRemains(Node& node, std::string cgroup_path) {
+  co_return co_await work::RunOn(
+      node.blocking_executor, node.executor,
+      [&node, &cgroup_path]() -> absl::Status {
+        ASSIGN_OR_RETURN(cgroup::Manager cgroup,
+                         cgroup::Manager::For(node.cgroups, cgroup_path));
+        RETURN_IF_ERROR(cgroup.Kill());
+        return cgroup.Remove(kCgroupPatience);
+      });
+}
+
+work::Task<absl::Status> FindAgain(Node& node, ContainerPtr container) {
+  const std::string id = container->id();
+  absl::StatusOr<UniqueFd> run = sys::OpenAt(
+      AT_FDCWD, node.paths.ContainerRun(id), O_RDONLY | O_DIRECTORY);
+  if (run.ok()) {
+    std::optional<Found> found = co_await FindShim(node, *run);
+    if (found.has_value() && !found->state.has_exited()) {
+      co_return co_await Adopt(node, id, *std::move(found));
+    }
+    absl::StatusOr<shim::Exited> exited =
+        shim_client::ReadExitRecord(run->get());
+    if (exited.ok()) {
+      shim_client::ExitOutcome ended;
+      ended.exited = *exited;
+      co_await NoteEnd(node, id, std::move(ended));
+      co_return absl::OkStatus();
+    }
+    LOG_IF(ERROR, !absl::IsNotFound(exited.status()))
+        << "container " << id << ": " << exited.status();
+  }
+  if (container->state() == ContainerRecord::STARTING) {
+    absl::Status killed =
+        co_await KillRemains(node, container->spec().cgroup_path());
+    CO_RETURN_IF_ERROR(killed);
+    co_return co_await BackToCreated(node, id);
+  }
+  shim_client::ExitOutcome lost;
+  lost.shim_lost = true;
+  co_await NoteEnd(node, id, std::move(lost));
+  co_return absl::OkStatus();
+}
+
+work::Task<void> RecoverContainer(Node& node, ContainerPtr container) {
+  absl::Status status;
+  switch (FateOf(*container, node.boot_id)) {
+    case ContainerFate::kKeep:
+      break;
+    case ContainerFate::kFindShim:
+      status = co_await FindAgain(node, container);
+      break;
+    case ContainerFate::kNoteLost:
+      status = co_await UpdateRecord(
+          node, container->id(), [&node](ContainerRecord& lost) {
+            SetShimLost(lost, node.clock.UnixNanos());
+            lost.set_message("the machine was restarted");
+          });
+      break;
+    case ContainerFate::kRemove:
+      status = co_await RemoveContainer(node, container->id());
+      break;
+  }
+  // Its record stays; Stop and Remove can finish what this could not.
+  LOG_IF(ERROR, !status.ok())
+      << "recover container " << container->id() << ": " << status;
+}
+
+work::Task<void> RecoverPod(Node& node, PodPtr pod) {
+  absl::Status status;
+  switch (FateOf(*pod, node.boot_id)) {
+    case PodFate::kKeep:
+      break;
+    case PodFate::kNoteStopped: {
+      PodRecord stopped = *pod;
+      stopped.set_state(PodRecord::NOT_READY);
+      stopped.clear_ips();
+      status = SaveRecord(node, stopped);
+      break;
+    }
+    case PodFate::kRemove:
+      status = co_await RemovePod(node, *pod);
+      break;
+  }
+  LOG_IF(ERROR, !status.ok()) << "recover pod " << pod->id() << ": " << status;
+}
+
+// Puts every sound record into `index`; what is damaged is set aside.
+template <typename Record>
+absl::Status Load(state::RecordStore& store, Index<Record>& index,
+                  std::vector<std::string>& damaged) {
+  ASSIGN_OR_RETURN(std::vector<state::RecordStore::Listed> listed,
+                   store.List());
+  for (state::RecordStore::Listed& entry : listed) {
+    Record record;
+    if (!entry.payload.ok()) {
+      LOG(ERROR) << "record of " << entry.id << ": " << entry.payload.status();
+    } else if (!record.ParseFromString(*entry.payload) ||
+               record.id() != entry.id) {
+      LOG(ERROR) << "record of " << entry.id << ": it is not its record";
+    } else {
+      index.Put(std::move(record));
+      continue;
+    }
+    damaged.push_back(entry.id);
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+ContainerFate FateOf(const ContainerRecord& container,
+                     const std::string& boot_id) {
+  switch (container.state()) {
+    case ContainerRecord::CREATED:
+    case ContainerRecord::EXITED:
+      return ContainerFate::kKeep;
+    case ContainerRecord::STARTING:
+    case ContainerRecord::RUNNING:
+      return container.boot_id() == boot_id ? ContainerFate::kFindShim
+                                            : ContainerFate::kNoteLost;
+    default:
+      return ContainerFate::kRemove;
+  }
+}
+
+PodFate FateOf(const PodRecord& pod, const std::string& boot_id) {
+  switch (pod.state()) {
+    case PodRecord::READY:
+      return pod.boot_id() == boot_id ? PodFate::kKeep : PodFate::kNoteStopped;
+    case PodRecord::NOT_READY:
+      return PodFate::kKeep;
+    default:
+      return PodFate::kRemove;
+  }
+}
+
+work::Task<absl::Status> Recover(Node& node) {
+  const int64_t begin = node.clock.BootNanos();
+  std::vector<std::string> damaged_pods;
+  std::vector<std::string> damaged_containers;
+  CO_RETURN_IF_ERROR(Load(node.pod_records, node.pods, damaged_pods));
+  CO_RETURN_IF_ERROR(
+      Load(node.container_records, node.containers, damaged_containers));
+
+  std::vector<work::Task<void>> containers;
+  for (ContainerPtr& container : node.containers.List()) {
+    containers.push_back(RecoverContainer(node, std::move(container)));
+  }
+  const size_t container_count = containers.size();
+  co_await work::WhenAll(node.executor, std::move(containers));
+
+  std::vector<work::Task<void>> pods;
+  for (PodPtr& pod : node.pods.List()) {
+    pods.push_back(RecoverPod(node, std::move(pod)));
+  }
+  const size_t pod_count = pods.size();
+  co_await work::WhenAll(node.executor, std::move(pods));
+
+  for (const std::string& id : damaged_containers) {
+    co_await SetAsideContainer(node, id);
+  }
+  for (const std::string& id : damaged_pods) {
+    co_await SetAsidePod(node, id);
+  }
+  co_await SweepOrphans(node);
+  const std::vector<ContainerPtr> all = node.containers.List();
+  LOG(INFO) << "recovered " << pod_count << " pods and " << container_count
+            << " containers, "
+            << std::count_if(all.begin(), all.end(),
+                             [](const ContainerPtr& container) {
+                               return container->state() ==
+                                      ContainerRecord::RUNNING;
+                             })
+            << " of them running, in "
+            << (node.clock.BootNanos() - begin) / 1'000'000 << " ms";
+  co_return absl::OkStatus();
+}
+
+}  // namespace gantry::core

@@ -1,0 +1,48 @@
+// What the start of the server makes of what it finds on disk, before it
+// serves (docs/architecture.md, "Start of the server").
+//
+// The truth is the records; processes are found again through their shims.
+// Afterwards every object is in a state that CRI allows, and nothing is left
+// of what has no record. Containers that run are not touched.
+
+#ifndef GANTRY_SERVER_CORE_RECOVERY_H_
+#define GANTRY_SERVER_CORE_RECOVERY_H_
+
+#include "absl/status/status.h"
+#include "proto/record.pb.h"
+#include "server/core/node.h"
+#include "server/work/task.h"
+
+namespace gantry::core {
+
+// What is to be done about one container's record.
+enum class ContainerFate {
+  // As it is: CREATED, EXITED.
+  kKeep,
+  // It may run: ask its shim, or read what it left.
+  kFindShim,
+  // Its processes went with the boot they belonged to.
+  kNoteLost,
+  // Half made or half removed: finish by removing.
+  kRemove,
+};
+ContainerFate FateOf(const record::ContainerRecord& container,
+                     const std::string& boot_id);
+
+enum class PodFate {
+  kKeep,
+  // Its namespaces went with their boot.
+  kNoteStopped,
+  // Half made or half removed: finish by removing.
+  kRemove,
+};
+PodFate FateOf(const record::PodRecord& pod, const std::string& boot_id);
+
+// Loads all records into the index; then containers in parallel, pods after
+// them, at last the sweep. A damaged record is set aside and costs its object
+// only. Fails only if nothing can be served: the directories are unreadable.
+work::Task<absl::Status> Recover(Node& node);
+
+}  // namespace gantry::core
+
+#endif  // GANTRY_SERVER_CORE_RECOVERY_H_

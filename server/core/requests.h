@@ -1,0 +1,68 @@
+// What clients ask of the use cases, in core's own terms: server/cri fills
+// these from CRI messages (validated), and nothing below knows CRI.
+
+#ifndef GANTRY_SERVER_CORE_REQUESTS_H_
+#define GANTRY_SERVER_CORE_REQUESTS_H_
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "proto/record.pb.h"
+#include "proto/spec.pb.h"
+
+namespace gantry::core {
+
+// What becomes of the containers' /etc/resolv.conf; all empty: the host's.
+struct DnsConfig {
+  std::vector<std::string> servers;
+  std::vector<std::string> searches;
+  std::vector<std::string> options;
+};
+
+struct PodRequest {
+  record::Metadata metadata;
+  std::map<std::string, std::string> labels;
+  std::map<std::string, std::string> annotations;
+  // The serialized request, to be kept and compared when it is repeated.
+  std::string cri_config;
+  std::string runtime_handler;
+  // Empty: the host's name on the host's network, else the pod id's beginning.
+  std::string hostname;
+  // Absolute, or empty.
+  std::string log_directory;
+  DnsConfig dns;
+  spec::Namespaces namespaces;
+  // "net.ipv4.ip_forward" -> "1"; namespaced keys only.
+  std::map<std::string, std::string> sysctls;
+  // Absolute path below each cgroup hierarchy, or empty for "/gantry".
+  std::string cgroup_parent;
+  // Limits of the pod as a whole; unset fields are not written.
+  spec::Resources resources;
+};
+
+struct ContainerRequest {
+  // Id or unique prefix.
+  std::string pod_id;
+  record::Metadata metadata;
+  std::map<std::string, std::string> labels;
+  std::map<std::string, std::string> annotations;
+  std::string cri_config;
+  // Any reference an image is known by.
+  std::string image;
+  // Replace the image's entrypoint and command, as CRI (and Kubernetes) says.
+  std::vector<std::string> command;
+  std::vector<std::string> args;
+  // What the request says of env, cwd, user, mounts, devices, security,
+  // resources, namespaces and stdio; completed from the image and the pod.
+  spec::ContainerSpec spec;
+  // Relative to the pod's log directory; empty: no log.
+  std::string log_path;
+  // Signal number; 0: the image's, else SIGTERM.
+  int stop_signal = 0;
+};
+
+}  // namespace gantry::core
+
+#endif  // GANTRY_SERVER_CORE_REQUESTS_H_

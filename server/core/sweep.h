@@ -1,0 +1,29 @@
+// Clearing away what has no (sound) record any more, at the start of the
+// server. Nothing is touched but what lies below this server's own directories
+// and the cgroups of the ids found there.
+
+#ifndef GANTRY_SERVER_CORE_SWEEP_H_
+#define GANTRY_SERVER_CORE_SWEEP_H_
+
+#include <string>
+
+#include "server/core/node.h"
+#include "server/work/task.h"
+
+namespace gantry::core {
+
+// A container whose record is damaged: it is ended through its shim, and its
+// directory is moved to "damaged" below the root directory for a person to
+// look at.
+work::Task<void> SetAsideContainer(Node& node, std::string id);
+
+// The same for a pod.
+work::Task<void> SetAsidePod(Node& node, std::string id);
+
+// Run directories, pinned namespaces and writable layers of ids that are not
+// in the index.
+work::Task<void> SweepOrphans(Node& node);
+
+}  // namespace gantry::core
+
+#endif  // GANTRY_SERVER_CORE_SWEEP_H_

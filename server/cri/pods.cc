@@ -1,0 +1,108 @@
+// Pods.
+
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "runtime/base/status.h"
+#include "server/cri/call.h"
+#include "server/cri/filters.h"
+#include "server/cri/info.h"
+#include "server/cri/runtime_rpcs.h"
+#include "server/cri/translate_pod.h"
+
+namespace gantry::cri {
+namespace {
+
+using ::runtime::v1::PodSandboxStatusResponse;
+using ::runtime::v1::RemovePodSandboxResponse;
+using ::runtime::v1::RunPodSandboxResponse;
+using ::runtime::v1::StopPodSandboxResponse;
+
+std::string NameOf(const runtime::v1::PodSandboxMetadata& metadata) {
+  return absl::StrCat(metadata.namespace_(), "/", metadata.name());
+}
+
+work::Task<absl::StatusOr<RunPodSandboxResponse>> Run(
+    Services& services, const runtime::v1::RunPodSandboxRequest* request) {
+  CO_ASSIGN_OR_RETURN(core::PodRequest pod,
+                      PodRequestFromCri(*request, services.host));
+  CO_ASSIGN_OR_RETURN(std::string id,
+                      co_await services.pods.Run(std::move(pod)));
+  RunPodSandboxResponse response;
+  response.set_pod_sandbox_id(std::move(id));
+  co_return response;
+}
+
+absl::StatusOr<PodSandboxStatusResponse> StatusOf(
+    const Services& services,
+    const runtime::v1::PodSandboxStatusRequest& request) {
+  ASSIGN_OR_RETURN(core::PodPtr pod,
+                   services.pods.Get(request.pod_sandbox_id()));
+  PodSandboxStatusResponse response;
+  *response.mutable_status() = PodStatusToCri(*pod);
+  if (request.verbose()) {
+    runtime::v1::PodSandboxConfig config;
+    config.ParseFromString(pod->cri_config());
+    (*response.mutable_info())["info"] = PodInfo(*pod, config);
+  }
+  response.set_timestamp(services.node.clock.UnixNanos());
+  return response;
+}
+
+}  // namespace
+
+grpc::ServerUnaryReactor* RuntimeRpcs::RunPodSandbox(
+    grpc::CallbackServerContext* context,
+    const runtime::v1::RunPodSandboxRequest* request,
+    runtime::v1::RunPodSandboxResponse* response) {
+  return AnswerLater(services_.node.tasks, context,
+                     {"RunPodSandbox", NameOf(request->config().metadata())},
+                     Run(services_, request), response);
+}
+
+grpc::ServerUnaryReactor* RuntimeRpcs::StopPodSandbox(
+    grpc::CallbackServerContext* context,
+    const runtime::v1::StopPodSandboxRequest* request,
+    runtime::v1::StopPodSandboxResponse* response) {
+  return AnswerLater(services_.node.tasks, context,
+                     {"StopPodSandbox", request->pod_sandbox_id()},
+                     Emptily<StopPodSandboxResponse>(
+                         services_.pods.Stop(request->pod_sandbox_id())),
+                     response);
+}
+
+grpc::ServerUnaryReactor* RuntimeRpcs::RemovePodSandbox(
+    grpc::CallbackServerContext* context,
+    const runtime::v1::RemovePodSandboxRequest* request,
+    runtime::v1::RemovePodSandboxResponse* response) {
+  return AnswerLater(services_.node.tasks, context,
+                     {"RemovePodSandbox", request->pod_sandbox_id()},
+                     Emptily<RemovePodSandboxResponse>(
+                         services_.pods.Remove(request->pod_sandbox_id())),
+                     response);
+}
+
+grpc::ServerUnaryReactor* RuntimeRpcs::PodSandboxStatus(
+    grpc::CallbackServerContext* context,
+    const runtime::v1::PodSandboxStatusRequest* request,
+    runtime::v1::PodSandboxStatusResponse* response) {
+  return AnswerNow(context, {"PodSandboxStatus", request->pod_sandbox_id()},
+                   StatusOf(services_, *request), response);
+}
+
+grpc::ServerUnaryReactor* RuntimeRpcs::ListPodSandbox(
+    grpc::CallbackServerContext* context,
+    const runtime::v1::ListPodSandboxRequest* request,
+    runtime::v1::ListPodSandboxResponse* response) {
+  for (const core::PodPtr& pod : services_.pods.List()) {
+    if (Matches(*pod, request->filter())) {
+      *response->add_items() = PodToCri(*pod);
+    }
+  }
+  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  reactor->Finish(grpc::Status::OK);
+  return reactor;
+}
+
+}  // namespace gantry::cri

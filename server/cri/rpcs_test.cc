@@ -1,0 +1,324 @@
+// The RPCs over a unix socket, by clients of the generated stubs and by the
+// descriptors of the services.
+
+#include <signal.h>
+
+#include <memory>
+#include <set>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "google/protobuf/descriptor.h"
+#include "grpcpp/generic/generic_stub.h"
+#include "grpcpp/grpcpp.h"
+#include "gtest/gtest.h"
+#include "runtime/base/testing/status_matchers.h"
+#include "runtime/json/json.h"
+#include "runtime/sys/testing/temp_dir.h"
+#include "server/cri/testing/test_services.h"
+#include "server/grpc_server.h"
+
+namespace gantry::cri {
+namespace {
+
+using ::testing::HasSubstr;
+namespace api = ::runtime::v1;
+
+class RpcsTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    signal(SIGPIPE, SIG_IGN);
+    const std::string socket = dir_.path() + "/s";
+    ASSERT_OK_AND_ASSIGN(server_,
+                         server::GrpcServer::Start(socket, services_.get()));
+    channel_ = grpc::CreateChannel("unix://" + socket,
+                                   grpc::InsecureChannelCredentials());
+    runtime_ = api::RuntimeService::NewStub(channel_);
+    images_ = api::ImageService::NewStub(channel_);
+    admin_ = admin::v1::Admin::NewStub(channel_);
+  }
+  void TearDown() override {
+    if (server_ != nullptr) server_->Shutdown(absl::Seconds(10));
+  }
+
+  // Sends an empty request; the answer's status is what is asked for.
+  grpc::Status CallEmpty(const google::protobuf::MethodDescriptor& method) {
+    grpc::GenericStub stub(channel_);
+    grpc::ClientContext context;
+    context.set_deadline(std::chrono::system_clock::now() +
+                         std::chrono::seconds(20));
+    grpc::CompletionQueue queue;
+    std::unique_ptr<grpc::GenericClientAsyncReaderWriter> call =
+        stub.PrepareCall(
+            &context, "/" + method.service()->full_name() + "/" + method.name(),
+            &queue);
+    auto next = [&queue] {
+      void* tag;
+      bool ok;
+      return queue.Next(&tag, &ok) && ok;
+    };
+    grpc::Status status;
+    grpc::ByteBuffer reply;
+    grpc::Slice nothing;
+    call->StartCall(nullptr);
+    next();
+    call->WriteLast(grpc::ByteBuffer(&nothing, 1), grpc::WriteOptions(),
+                    nullptr);
+    next();
+    call->Finish(&status, nullptr);
+    next();
+    return status;
+  }
+
+  void PutPod(const std::string& id, record::PodRecord::State state) {
+    record::PodRecord pod;
+    pod.set_id(id);
+    pod.set_name("name of " + id);
+    pod.set_state(state);
+    pod.mutable_metadata()->set_name("pod-" + id);
+    (*pod.mutable_labels())["app"] = "web";
+    services_.node().pods.Put(pod);
+  }
+
+  void PutContainer(const std::string& id, const std::string& pod_id) {
+    record::ContainerRecord container;
+    container.set_id(id);
+    container.set_pod_id(pod_id);
+    container.set_name("name of " + id);
+    container.set_state(record::ContainerRecord::CREATED);
+    container.set_image_id("sha256:1");
+    services_.node().containers.Put(container);
+  }
+
+  sys::testing::TempDir dir_;
+  testing::TestServices services_;
+  std::unique_ptr<server::GrpcServer> server_;
+  std::shared_ptr<grpc::Channel> channel_;
+  std::unique_ptr<api::RuntimeService::Stub> runtime_;
+  std::unique_ptr<api::ImageService::Stub> images_;
+  std::unique_ptr<admin::v1::Admin::Stub> admin_;
+};
+
+// What this build leaves to later; everything else must work.
+const std::set<std::string>& NotBuilt() {
+  static const auto* const names =
+      new std::set<std::string>{"Attach",
+                                "CheckpointContainer",
+                                "CheckpointPod",
+                                "Exec",
+                                "GetContainerEvents",
+                                "ListMetricDescriptors",
+                                "ListPodSandboxMetrics",
+                                "ListPodSandboxStats",
+                                "PodSandboxStats",
+                                "PortForward",
+                                "RestorePod",
+                                "StreamContainerStats",
+                                "StreamContainers",
+                                "StreamImages",
+                                "StreamPodSandboxMetrics",
+                                "StreamPodSandboxStats",
+                                "StreamPodSandboxes",
+                                "UpdatePodSandboxResources"};
+  return *names;
+}
+
+TEST_F(RpcsTest, EveryRpcWorksOrNamesItself) {
+  int count = 0;
+  for (const char* name :
+       {"runtime.v1.RuntimeService", "runtime.v1.ImageService"}) {
+    const google::protobuf::ServiceDescriptor* service =
+        google::protobuf::DescriptorPool::generated_pool()->FindServiceByName(
+            name);
+    ASSERT_NE(service, nullptr) << name;
+    for (int i = 0; i < service->method_count(); ++i, ++count) {
+      const google::protobuf::MethodDescriptor& method = *service->method(i);
+      grpc::Status status = CallEmpty(method);
+      if (NotBuilt().contains(method.name())) {
+        EXPECT_EQ(status.error_code(), grpc::UNIMPLEMENTED) << method.name();
+        EXPECT_THAT(status.error_message(), HasSubstr(method.name()));
+      } else {
+        // An empty request is either fine or names what is missing.
+        EXPECT_TRUE(status.ok() ||
+                    status.error_code() == grpc::INVALID_ARGUMENT)
+            << method.name() << ": " << status.error_code() << " "
+            << status.error_message();
+      }
+    }
+  }
+  EXPECT_EQ(count, 43);
+}
+
+TEST_F(RpcsTest, VersionAndStatus) {
+  grpc::ClientContext context;
+  api::VersionResponse version;
+  ASSERT_TRUE(runtime_->Version(&context, {}, &version).ok());
+  EXPECT_EQ(version.runtime_name(), "gantry");
+  EXPECT_EQ(version.runtime_api_version(), "v1");
+
+  services_.node().degraded.Add("capability CAP_X: not available");
+  grpc::ClientContext status_context;
+  api::StatusRequest request;
+  request.set_verbose(true);
+  api::StatusResponse status;
+  ASSERT_TRUE(runtime_->Status(&status_context, request, &status).ok());
+  ASSERT_EQ(status.status().conditions_size(), 2);
+  EXPECT_EQ(status.status().conditions(0).type(), "RuntimeReady");
+  EXPECT_TRUE(status.status().conditions(0).status());
+  EXPECT_EQ(status.status().conditions(1).type(), "NetworkReady");
+  EXPECT_TRUE(status.features().supplemental_groups_policy());
+  for (const auto& [key, json] : status.info()) {
+    EXPECT_OK(json::Value::Parse(json, key));
+  }
+  EXPECT_THAT(status.info().at("degraded"), HasSubstr("CAP_X"));
+}
+
+TEST_F(RpcsTest, PodCidrIsCheckedAndKept) {
+  auto update = [this](const std::string& cidr) {
+    grpc::ClientContext context;
+    api::UpdateRuntimeConfigRequest request;
+    request.mutable_runtime_config()->mutable_network_config()->set_pod_cidr(
+        cidr);
+    api::UpdateRuntimeConfigResponse response;
+    return runtime_->UpdateRuntimeConfig(&context, request, &response)
+        .error_code();
+  };
+  EXPECT_EQ(update("10.1.0.0/16,fd00::/64"), grpc::OK);
+  EXPECT_EQ(update(""), grpc::OK);
+  EXPECT_EQ(update("10.1.0.0/33"), grpc::INVALID_ARGUMENT);
+  EXPECT_EQ(update("10.1.0.0"), grpc::INVALID_ARGUMENT);
+  grpc::ClientContext context;
+  api::StatusRequest request;
+  request.set_verbose(true);
+  api::StatusResponse status;
+  ASSERT_TRUE(runtime_->Status(&context, request, &status).ok());
+  EXPECT_EQ(status.info().at("pod_cidr"), "\"10.1.0.0/16,fd00::/64\"");
+}
+
+TEST_F(RpcsTest, ListsAreFiltered) {
+  PutPod("aa1", record::PodRecord::READY);
+  PutPod("aa2", record::PodRecord::NOT_READY);
+  PutPod("bb1", record::PodRecord::CREATING);
+  auto list = [this](const api::PodSandboxFilter& filter) {
+    grpc::ClientContext context;
+    api::ListPodSandboxRequest request;
+    *request.mutable_filter() = filter;
+    api::ListPodSandboxResponse response;
+    EXPECT_TRUE(runtime_->ListPodSandbox(&context, request, &response).ok());
+    std::vector<std::string> ids;
+    for (const auto& pod : response.items()) ids.push_back(pod.id());
+    return ids;
+  };
+  api::PodSandboxFilter filter;
+  EXPECT_THAT(list(filter), ::testing::ElementsAre("aa1", "aa2"));
+  filter.mutable_state()->set_state(api::SANDBOX_READY);
+  EXPECT_THAT(list(filter), ::testing::ElementsAre("aa1"));
+  filter.set_id("b");
+  EXPECT_THAT(list(filter), ::testing::IsEmpty());
+}
+
+TEST_F(RpcsTest, UnknownObjectsHaveTheRightCodes) {
+  grpc::ClientContext c1, c2, c3, c4;
+  api::PodSandboxStatusRequest pod;
+  pod.set_pod_sandbox_id("nope");
+  api::PodSandboxStatusResponse pod_status;
+  EXPECT_EQ(runtime_->PodSandboxStatus(&c1, pod, &pod_status).error_code(),
+            grpc::NOT_FOUND);
+  api::StopPodSandboxRequest stop;
+  stop.set_pod_sandbox_id("nope");
+  api::StopPodSandboxResponse stopped;
+  EXPECT_TRUE(runtime_->StopPodSandbox(&c2, stop, &stopped).ok());
+  api::ImageStatusRequest image;
+  image.mutable_image()->set_image("nope");
+  api::ImageStatusResponse image_status;
+  EXPECT_TRUE(images_->ImageStatus(&c3, image, &image_status).ok());
+  EXPECT_FALSE(image_status.has_image());
+  api::ExecSyncRequest exec;
+  exec.set_container_id("nope");
+  exec.add_cmd("true");
+  api::ExecSyncResponse executed;
+  EXPECT_EQ(runtime_->ExecSync(&c4, exec, &executed).error_code(),
+            grpc::NOT_FOUND);
+}
+
+TEST_F(RpcsTest, ContainerStatusIsVerboseWhenAsked) {
+  PutPod("aa1", record::PodRecord::READY);
+  PutContainer("c1", "aa1");
+  grpc::ClientContext context;
+  api::ContainerStatusRequest request;
+  request.set_container_id("c1");
+  request.set_verbose(true);
+  api::ContainerStatusResponse response;
+  ASSERT_TRUE(runtime_->ContainerStatus(&context, request, &response).ok());
+  EXPECT_EQ(response.status().state(), api::CONTAINER_CREATED);
+  // Its image is gone: the id is what is left to tell.
+  EXPECT_EQ(response.status().image_ref(), "sha256:1");
+  EXPECT_OK(json::Value::Parse(response.info().at("info"), "info"));
+}
+
+TEST_F(RpcsTest, TargetOfAPidNamespaceIsOfTheSamePod) {
+  PutPod("aa1", record::PodRecord::READY);
+  PutPod("aa2", record::PodRecord::READY);
+  PutContainer("c1", "aa2");
+  grpc::ClientContext context;
+  api::CreateContainerRequest request;
+  request.set_pod_sandbox_id("aa1");
+  request.mutable_config()->mutable_metadata()->set_name("x");
+  request.mutable_config()->mutable_image()->set_image("busybox");
+  auto& options = *request.mutable_config()
+                       ->mutable_linux()
+                       ->mutable_security_context()
+                       ->mutable_namespace_options();
+  options.set_pid(api::TARGET);
+  options.set_target_id("c1");
+  api::CreateContainerResponse response;
+  grpc::Status status = runtime_->CreateContainer(&context, request, &response);
+  EXPECT_EQ(status.error_code(), grpc::INVALID_ARGUMENT);
+  EXPECT_THAT(status.error_message(), HasSubstr("target_id"));
+}
+
+TEST_F(RpcsTest, LoadRefusesWhatIsNoArchive) {
+  auto load = [this](const std::vector<admin::v1::LoadRequest>& messages) {
+    grpc::ClientContext context;
+    admin::v1::LoadResponse response;
+    auto writer = admin_->Load(&context, &response);
+    for (const auto& message : messages) {
+      if (!writer->Write(message)) break;
+    }
+    writer->WritesDone();
+    return writer->Finish().error_code();
+  };
+  admin::v1::LoadRequest chunk, path, none;
+  chunk.set_chunk(std::string(1 << 20, 'x'));
+  path.set_path("relative");
+  EXPECT_EQ(load({}), grpc::INVALID_ARGUMENT);
+  EXPECT_EQ(load({none}), grpc::INVALID_ARGUMENT);
+  EXPECT_EQ(load({path}), grpc::INVALID_ARGUMENT);
+  EXPECT_EQ(load({chunk, chunk, chunk, chunk}), grpc::INVALID_ARGUMENT);
+  EXPECT_EQ(load({chunk, path}), grpc::INVALID_ARGUMENT);
+}
+
+TEST_F(RpcsTest, ManyCallsAtOnce) {
+  PutPod("aa1", record::PodRecord::READY);
+  std::vector<std::thread> clients;
+  for (int i = 0; i < 4; ++i) {
+    clients.emplace_back([this] {
+      for (int n = 0; n < 50; ++n) {
+        grpc::ClientContext c1, c2, c3;
+        api::ListContainerStatsResponse stats;
+        EXPECT_TRUE(runtime_->ListContainerStats(&c1, {}, &stats).ok());
+        api::ListPodSandboxResponse pods;
+        EXPECT_TRUE(runtime_->ListPodSandbox(&c2, {}, &pods).ok());
+        api::RemoveContainerRequest remove;
+        remove.set_container_id("nope");
+        api::RemoveContainerResponse removed;
+        EXPECT_TRUE(runtime_->RemoveContainer(&c3, remove, &removed).ok());
+      }
+    });
+  }
+  for (std::thread& client : clients) client.join();
+}
+
+}  // namespace
+}  // namespace gantry::cri

@@ -1,0 +1,147 @@
+#include "server/cri/translate_mounts.h"
+
+#include <algorithm>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+#include "runtime/base/status.h"
+#include "server/cri/check.h"
+
+namespace gantry::cri {
+namespace {
+
+using ::runtime::v1::ContainerConfig;
+using ::runtime::v1::Mount;
+
+// Those that runtime/plan knows.
+constexpr absl::string_view kMountOptions[] = {
+    "ro", "nosuid", "nodev", "noexec", "noatime", "nodiratime", "relatime"};
+
+absl::StatusOr<spec::Propagation> PropagationFromCri(
+    runtime::v1::MountPropagation propagation, absl::string_view field) {
+  switch (propagation) {
+    case runtime::v1::PROPAGATION_PRIVATE:
+      return spec::PRIVATE;
+    case runtime::v1::PROPAGATION_HOST_TO_CONTAINER:
+      return spec::HOST_TO_CONTAINER;
+    case runtime::v1::PROPAGATION_BIDIRECTIONAL:
+      return spec::BIDIRECTIONAL;
+    default:
+      return BadField(field, absl::StrCat("unknown propagation ",
+                                          static_cast<int>(propagation)));
+  }
+}
+
+absl::Status SetOptions(const Mount& mount, absl::string_view field,
+                        spec::BindMount& to) {
+  for (int i = 0; i < mount.mount_options_size(); ++i) {
+    const std::string& option = mount.mount_options(i);
+    if (std::find(std::begin(kMountOptions), std::end(kMountOptions),
+                  absl::string_view(option)) == std::end(kMountOptions)) {
+      return BadValue(
+          absl::StrCat(field, ".", At("mount_options", i)),
+          absl::StrCat("one of ", absl::StrJoin(kMountOptions, ", ")), option);
+    }
+    to.add_options(option);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckRecursiveReadOnly(const Mount& mount,
+                                    const HostAbilities& host,
+                                    absl::string_view field) {
+  if (!mount.recursive_read_only()) return absl::OkStatus();
+  const std::string path = absl::StrCat(field, ".recursive_read_only");
+  if (!mount.readonly()) return BadField(path, "needs readonly");
+  if (mount.propagation() != runtime::v1::PROPAGATION_PRIVATE) {
+    return BadField(path, "needs PROPAGATION_PRIVATE");
+  }
+  if (host.recursive_read_only) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      absl::StrCat(path, ": this kernel cannot do it (mount_setattr)"));
+}
+
+bool IsRoot(absl::string_view path) {
+  for (absl::string_view part : absl::StrSplit(path, '/', absl::SkipEmpty())) {
+    if (part != ".") return false;
+  }
+  return true;
+}
+
+absl::StatusOr<spec::BindMount> MountFromCri(const Mount& mount,
+                                             const HostAbilities& host,
+                                             absl::string_view field) {
+  const std::string target = absl::StrCat(field, ".container_path");
+  RETURN_IF_ERROR(CheckAbsolutePath(target, mount.container_path()));
+  if (IsRoot(mount.container_path())) {
+    return BadField(target, "\"/\" is the container's root file system");
+  }
+  if (mount.has_image() || !mount.image_sub_path().empty()) {
+    return NotBuilt(absl::StrCat(field, ".image"), "mounting an image");
+  }
+  RETURN_IF_ERROR(
+      CheckAbsolutePath(absl::StrCat(field, ".host_path"), mount.host_path()));
+  if (!mount.uidmappings().empty() || !mount.gidmappings().empty()) {
+    return NotBuilt(absl::StrCat(field, ".uidMappings"), "an id-mapped mount");
+  }
+  RETURN_IF_ERROR(CheckRecursiveReadOnly(mount, host, field));
+  // selinux_relabel gives the files the container's label, and there is none.
+  spec::BindMount to;
+  to.set_host_path(mount.host_path());
+  to.set_container_path(mount.container_path());
+  to.set_read_only(mount.readonly());
+  to.set_recursive_read_only(mount.recursive_read_only());
+  ASSIGN_OR_RETURN(spec::Propagation propagation,
+                   PropagationFromCri(mount.propagation(),
+                                      absl::StrCat(field, ".propagation")));
+  to.set_propagation(propagation);
+  RETURN_IF_ERROR(SetOptions(mount, field, to));
+  return to;
+}
+
+absl::Status CheckPermissions(absl::string_view field,
+                              absl::string_view permissions) {
+  if (!permissions.empty() &&
+      permissions.find_first_not_of("rwm") == absl::string_view::npos) {
+    return absl::OkStatus();
+  }
+  return BadValue(field, "letters out of r, w and m", permissions);
+}
+
+}  // namespace
+
+absl::Status SetMounts(const ContainerConfig& config, const HostAbilities& host,
+                       spec::ContainerSpec& spec) {
+  for (int i = 0; i < config.mounts_size(); ++i) {
+    ASSIGN_OR_RETURN(*spec.add_mounts(), MountFromCri(config.mounts(i), host,
+                                                      At("config.mounts", i)));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status SetDevices(const ContainerConfig& config,
+                        spec::ContainerSpec& spec) {
+  for (int i = 0; i < config.devices_size(); ++i) {
+    const runtime::v1::Device& device = config.devices(i);
+    const std::string field = At("config.devices", i);
+    RETURN_IF_ERROR(CheckAbsolutePath(absl::StrCat(field, ".container_path"),
+                                      device.container_path()));
+    RETURN_IF_ERROR(CheckAbsolutePath(absl::StrCat(field, ".host_path"),
+                                      device.host_path()));
+    RETURN_IF_ERROR(CheckPermissions(absl::StrCat(field, ".permissions"),
+                                     device.permissions()));
+    spec::Device& to = *spec.add_devices();
+    to.set_host_path(device.host_path());
+    to.set_container_path(device.container_path());
+    to.set_permissions(device.permissions());
+  }
+  if (config.cdi_devices_size() > 0) {
+    return NotBuilt("config.CDI_devices", "the Container Device Interface");
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace gantry::cri

@@ -1,0 +1,109 @@
+#include "server/cri/translate_namespaces.h"
+
+#include "gtest/gtest.h"
+#include "runtime/base/testing/status_matchers.h"
+
+namespace gantry::cri {
+namespace {
+
+using ::runtime::v1::LinuxContainerSecurityContext;
+using ::testing::HasSubstr;
+using testing::StatusIs;
+
+spec::Namespaces PodWithPid(spec::NamespaceMode pid) {
+  spec::Namespaces pod;
+  pod.set_pid(pid);
+  return pod;
+}
+
+LinuxContainerSecurityContext WithPid(runtime::v1::NamespaceMode pid) {
+  LinuxContainerSecurityContext context;
+  context.mutable_namespace_options()->set_pid(pid);
+  return context;
+}
+
+TEST(ContainerNamespaces, WithoutOptionsAreThePods) {
+  for (auto mode : {spec::POD, spec::CONTAINER, spec::NODE}) {
+    ASSERT_OK_AND_ASSIGN(
+        spec::Namespaces own,
+        ContainerNamespacesFromCri(LinuxContainerSecurityContext(),
+                                   PodWithPid(mode), true, "s"));
+    EXPECT_EQ(own.pid(), mode);
+  }
+}
+
+TEST(ContainerNamespaces, PidPodIsWhatThePodHas) {
+  ASSERT_OK_AND_ASSIGN(
+      spec::Namespaces shared,
+      ContainerNamespacesFromCri(WithPid(runtime::v1::POD),
+                                 PodWithPid(spec::POD), true, "s"));
+  EXPECT_EQ(shared.pid(), spec::POD);
+  ASSERT_OK_AND_ASSIGN(
+      spec::Namespaces host,
+      ContainerNamespacesFromCri(WithPid(runtime::v1::POD),
+                                 PodWithPid(spec::NODE), true, "s"));
+  EXPECT_EQ(host.pid(), spec::NODE);
+}
+
+TEST(ContainerNamespaces, PidPodNobodyMeantIsTheContainersOwn) {
+  ASSERT_OK_AND_ASSIGN(
+      spec::Namespaces own,
+      ContainerNamespacesFromCri(WithPid(runtime::v1::POD),
+                                 PodWithPid(spec::CONTAINER), false, "s"));
+  EXPECT_EQ(own.pid(), spec::CONTAINER);
+}
+
+TEST(ContainerNamespaces, PidPodOfAPodThatSharesNoneIsRefused) {
+  EXPECT_THAT(
+      ContainerNamespacesFromCri(WithPid(runtime::v1::POD),
+                                 PodWithPid(spec::CONTAINER), true, "s"),
+      StatusIs(absl::StatusCode::kInvalidArgument,
+               HasSubstr("s.namespace_options.pid")));
+}
+
+TEST(ContainerNamespaces, TargetNeedsItsId) {
+  LinuxContainerSecurityContext context = WithPid(runtime::v1::TARGET);
+  EXPECT_THAT(ContainerNamespacesFromCri(context, PodWithPid(spec::CONTAINER),
+                                         true, "s"),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("s.namespace_options.target_id")));
+  context.mutable_namespace_options()->set_target_id("c1");
+  ASSERT_OK_AND_ASSIGN(spec::Namespaces target,
+                       ContainerNamespacesFromCri(
+                           context, PodWithPid(spec::CONTAINER), true, "s"));
+  EXPECT_EQ(target.pid(), spec::TARGET);
+  EXPECT_EQ(target.target_id(), "c1");
+  context.mutable_namespace_options()->set_pid(runtime::v1::CONTAINER);
+  EXPECT_THAT(ContainerNamespacesFromCri(context, PodWithPid(spec::CONTAINER),
+                                         true, "s"),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("s.namespace_options.target_id")));
+}
+
+TEST(ContainerNamespaces, TheHostsNetworkIsThePodsToChoose) {
+  LinuxContainerSecurityContext context = WithPid(runtime::v1::CONTAINER);
+  context.mutable_namespace_options()->set_network(runtime::v1::NODE);
+  spec::Namespaces pod = PodWithPid(spec::CONTAINER);
+  EXPECT_THAT(ContainerNamespacesFromCri(context, pod, true, "s"),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("s.namespace_options.network")));
+  pod.set_network(spec::NODE);
+  ASSERT_OK_AND_ASSIGN(spec::Namespaces same,
+                       ContainerNamespacesFromCri(context, pod, true, "s"));
+  EXPECT_EQ(same.network(), spec::NODE);
+}
+
+TEST(ContainerNamespaces, UserNamespaceOfTheNodeIsFine) {
+  LinuxContainerSecurityContext context = WithPid(runtime::v1::CONTAINER);
+  auto& user = *context.mutable_namespace_options()->mutable_userns_options();
+  user.set_mode(runtime::v1::NODE);
+  EXPECT_OK(ContainerNamespacesFromCri(context, PodWithPid(spec::CONTAINER),
+                                       true, "s"));
+  user.add_uids()->set_length(1);
+  EXPECT_THAT(ContainerNamespacesFromCri(context, PodWithPid(spec::CONTAINER),
+                                         true, "s"),
+              StatusIs(absl::StatusCode::kInvalidArgument));
+}
+
+}  // namespace
+}  // namespace gantry::cri

@@ -1,0 +1,166 @@
+// Who answers, whether it can take pods, and what it is configured to.
+
+#include <arpa/inet.h>
+
+#include <string>
+#include <utility>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "grpcpp/grpcpp.h"
+#include "server/cri/call.h"
+#include "server/cri/check.h"
+#include "server/cri/json_object.h"
+#include "server/cri/runtime_rpcs.h"
+#include "server/cri/version.h"
+
+namespace gantry::cri {
+namespace {
+
+// Of the node agent's API; every runtime answers this.
+constexpr char kKubeApiVersion[] = "0.1.0";
+constexpr char kCriVersion[] = "v1";
+
+runtime::v1::RuntimeCondition Condition(const char* type,
+                                        const std::string& message) {
+  runtime::v1::RuntimeCondition condition;
+  condition.set_type(type);
+  condition.set_status(true);
+  condition.set_message(message);
+  return condition;
+}
+
+// One range of addresses, "10.1.0.0/16" or "fd00::/64".
+bool IsCidr(absl::string_view text) {
+  const size_t slash = text.find('/');
+  if (slash == absl::string_view::npos) return false;
+  const std::string address(text.substr(0, slash));
+  int bits = 0;
+  if (!absl::SimpleAtoi(text.substr(slash + 1), &bits) || bits < 0) {
+    return false;
+  }
+  unsigned char bytes[sizeof(in6_addr)];
+  if (inet_pton(AF_INET, address.c_str(), bytes) == 1) return bits <= 32;
+  return inet_pton(AF_INET6, address.c_str(), bytes) == 1 && bits <= 128;
+}
+
+absl::Status CheckPodCidr(absl::string_view pod_cidr) {
+  for (absl::string_view cidr : absl::StrSplit(pod_cidr, ',')) {
+    if (!IsCidr(cidr)) {
+      return BadValue("runtime_config.network_config.pod_cidr",
+                      "address ranges such as \"10.1.0.0/16\"", pod_cidr);
+    }
+  }
+  return absl::OkStatus();
+}
+
+std::string HostJson(const Services& services) {
+  JsonObject json;
+  json.Text("kernel", services.facts.kernel)
+      .Text("cgroup_mode", services.facts.cgroup_mode)
+      .Texts("cgroup_controllers", services.facts.controllers)
+      .Flag("apparmor", services.host.apparmor)
+      .Flag("recursive_read_only_mounts", services.host.recursive_read_only);
+  return json.Finish();
+}
+
+std::string VersionsJson() {
+  JsonObject json;
+  json.Text(kRuntimeName, kRuntimeVersion)
+      .Text("cri", kCriVersion)
+      .Text("grpc", grpc::Version())
+      .Text("compiler", __VERSION__);
+  return json.Finish();
+}
+
+// [..] of strings.
+std::string ListJson(const std::vector<std::string>& texts) {
+  std::string list;
+  for (const std::string& text : texts) {
+    absl::StrAppend(&list, list.empty() ? "" : ",", json::Quote(text));
+  }
+  return absl::StrCat("[", list, "]");
+}
+
+}  // namespace
+
+grpc::ServerUnaryReactor* RuntimeRpcs::Version(
+    grpc::CallbackServerContext* context,
+    const runtime::v1::VersionRequest* /*request*/,
+    runtime::v1::VersionResponse* response) {
+  runtime::v1::VersionResponse version;
+  version.set_version(kKubeApiVersion);
+  version.set_runtime_name(kRuntimeName);
+  version.set_runtime_version(kRuntimeVersion);
+  version.set_runtime_api_version(kCriVersion);
+  return AnswerNow<runtime::v1::VersionResponse>(context, {"Version", ""},
+                                                 std::move(version), response);
+}
+
+grpc::ServerUnaryReactor* RuntimeRpcs::Status(
+    grpc::CallbackServerContext* context,
+    const runtime::v1::StatusRequest* request,
+    runtime::v1::StatusResponse* response) {
+  runtime::v1::StatusResponse status;
+  *status.mutable_status()->add_conditions() = Condition("RuntimeReady", "");
+  *status.mutable_status()->add_conditions() = Condition(
+      "NetworkReady",
+      "pods have the network of the host, or loopback only: no network "
+      "plugins yet");
+  runtime::v1::RuntimeHandler& handler = *status.add_runtime_handlers();
+  handler.mutable_features()->set_recursive_read_only_mounts(
+      services_.host.recursive_read_only);
+  runtime::v1::RuntimeFeatures& features = *status.mutable_features();
+  features.set_supplemental_groups_policy(true);
+  features.set_mount_options(true);
+  if (request->verbose()) {
+    std::string pod_cidr;
+    {
+      absl::MutexLock lock(&mutex_);
+      pod_cidr = pod_cidr_;
+    }
+    auto& info = *status.mutable_info();
+    info["config"] = services_.facts.config_json;
+    info["versions"] = VersionsJson();
+    info["host"] = HostJson(services_);
+    info["degraded"] = ListJson(services_.node.degraded.List());
+    info["pod_cidr"] = json::Quote(pod_cidr);
+  }
+  return AnswerNow<runtime::v1::StatusResponse>(context, {"Status", ""},
+                                                std::move(status), response);
+}
+
+grpc::ServerUnaryReactor* RuntimeRpcs::RuntimeConfig(
+    grpc::CallbackServerContext* context,
+    const runtime::v1::RuntimeConfigRequest* /*request*/,
+    runtime::v1::RuntimeConfigResponse* response) {
+  runtime::v1::RuntimeConfigResponse config;
+  config.mutable_linux()->set_cgroup_driver(runtime::v1::CGROUPFS);
+  return AnswerNow<runtime::v1::RuntimeConfigResponse>(
+      context, {"RuntimeConfig", ""}, std::move(config), response);
+}
+
+grpc::ServerUnaryReactor* RuntimeRpcs::UpdateRuntimeConfig(
+    grpc::CallbackServerContext* context,
+    const runtime::v1::UpdateRuntimeConfigRequest* request,
+    runtime::v1::UpdateRuntimeConfigResponse* response) {
+  const std::string& pod_cidr =
+      request->runtime_config().network_config().pod_cidr();
+  absl::StatusOr<runtime::v1::UpdateRuntimeConfigResponse> result =
+      runtime::v1::UpdateRuntimeConfigResponse();
+  // Empty: leave it as it is.
+  if (!pod_cidr.empty()) {
+    absl::Status good = CheckPodCidr(pod_cidr);
+    if (good.ok()) {
+      absl::MutexLock lock(&mutex_);
+      pod_cidr_ = pod_cidr;
+    } else {
+      result = good;
+    }
+  }
+  return AnswerNow(context, {"UpdateRuntimeConfig", ""}, std::move(result),
+                   response);
+}
+
+}  // namespace gantry::cri

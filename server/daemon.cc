@@ -1,0 +1,254 @@
+#include "server/daemon.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/notification.h"
+#include "glog/logging.h"
+#include "runtime/base/status.h"
+#include "runtime/cgroup/cgroup_manager.h"
+#include "runtime/http/curl_client.h"
+#include "runtime/sys/file.h"
+#include "runtime/sys/lock_file.h"
+#include "server/config_json.h"
+#include "server/core/recovery.h"
+#include "server/cri/services.h"
+#include "server/grpc_server.h"
+#include "server/host.h"
+#include "server/kernel.h"
+#include "server/stores.h"
+
+namespace gantry::server {
+namespace {
+
+constexpr mode_t kPrivateDirectory = 0700;
+constexpr absl::string_view kLockFile = "lock";
+// For a cgroup that nobody is in.
+constexpr std::chrono::milliseconds kCgroupPatience{1000};
+// For gRPC to end streams once their time is over.
+constexpr absl::Duration kShutdownSlack = absl::Seconds(1);
+
+absl::StatusOr<UniqueFd> OpenDirectory(const std::string& path) {
+  RETURN_IF_ERROR(sys::MkdirAllAt(AT_FDCWD, path, kPrivateDirectory));
+  ASSIGN_OR_RETURN(UniqueFd fd,
+                   sys::OpenAt(AT_FDCWD, path, O_RDONLY | O_DIRECTORY));
+  // Whatever the umask, or whoever made it.
+  if (::fchmod(fd.get(), kPrivateDirectory) != 0) {
+    return ErrnoStatus(errno, absl::StrCat("change the mode of ", path));
+  }
+  return fd;
+}
+
+// "gantry-shim" where this program is.
+absl::StatusOr<std::string> ShimPath(const Config& config) {
+  if (!config.shim_path.empty()) return config.shim_path;
+  ASSIGN_OR_RETURN(std::string self,
+                   sys::ReadlinkAt(AT_FDCWD, "/proc/self/exe"));
+  return absl::StrCat(self.substr(0, self.find_last_of('/')), "/gantry-shim");
+}
+
+image::RegistryOptions RegistryOptionsOf(const Config::Registry& registry) {
+  image::RegistryOptions options;
+  options.insecure_hosts.insert(registry.insecure_hosts.begin(),
+                                registry.insecure_hosts.end());
+  options.proxy = registry.proxy;
+  options.tls.ca_file = registry.ca_file;
+  options.tls.client_certificate = registry.client_certificate;
+  options.tls.client_key = registry.client_key;
+  return options;
+}
+
+}  // namespace
+
+// In the order of who needs whom: destroyed from the last to the first.
+struct Daemon::Parts {
+  Parts(const Config& c, Host h)
+      : config(c),
+        host(std::move(h)),
+        paths(c.root, c.run),
+        executor("core", c.threads.core),
+        blocking_executor("blocking", c.threads.blocking),
+        name_locks(executor),
+        pod_locks(executor),
+        record_locks(executor),
+        exits(executor) {}
+
+  // What needs everything above it.
+  void Build();
+  absl::Status OpenParts();
+
+  const Config config;
+  const Host host;
+  const core::Paths paths;
+  UniqueFd root_dir;
+  UniqueFd lock;
+
+  plan::SeccompCache seccomp;
+  core::DegradedFeatures degraded;
+  core::EventBus events;
+  core::PodIndex pod_index{"pod"};
+  core::ContainerIndex container_index{"container"};
+  Stores stores;
+  std::unique_ptr<http::Client> http;
+
+  work::TaskScope tasks;
+  work::Executor executor;
+  work::Executor blocking_executor;
+  work::KeyedLock name_locks;
+  work::KeyedLock pod_locks;
+  work::KeyedLock record_locks;
+  std::unique_ptr<work::LoopThread> loop;
+  core::Exits exits;
+  std::unique_ptr<shim_client::Launcher> launcher;
+  core::Shims shims;
+
+  std::unique_ptr<core::Node> node;
+  std::unique_ptr<core::ContainerService> containers;
+  std::unique_ptr<core::PodService> pods;
+  std::unique_ptr<core::ExecService> exec;
+  std::unique_ptr<core::StatsService> stats;
+  std::unique_ptr<core::ImageService> images;
+  std::unique_ptr<cri::Services> services;
+  std::unique_ptr<GrpcServer> grpc;
+};
+
+absl::Status Daemon::Parts::OpenParts() {
+  ASSIGN_OR_RETURN(root_dir, OpenDirectory(config.root));
+  ASSIGN_OR_RETURN(lock, sys::LockFileAt(root_dir.get(), kLockFile),
+                   absl::StrCat("root directory ", config.root,
+                                " is in use by another gantryd"));
+  for (const std::string& directory :
+       {config.run, paths.PodRuns(), paths.ContainerRuns(), paths.PodRecords(),
+        paths.ContainerRecords(), paths.Images()}) {
+    RETURN_IF_ERROR(OpenDirectory(directory));
+  }
+  ASSIGN_OR_RETURN(stores, OpenStores(paths));
+  http = http::NewCurlClient();
+  ASSIGN_OR_RETURN(loop, work::LoopThread::Start("loop", executor));
+  ASSIGN_OR_RETURN(std::string shim, ShimPath(config));
+  ASSIGN_OR_RETURN(launcher,
+                   shim_client::Launcher::Create(shim, *loop, executor));
+  return absl::OkStatus();
+}
+
+void Daemon::Parts::Build() {
+  node.reset(new core::Node{.paths = paths,
+                            .clock = RealClock(),
+                            .boot_id = host.boot_id,
+                            .cgroups = *host.cgroups,
+                            .host_facts = host.facts,
+                            .seccomp = seccomp,
+                            .loop = *loop,
+                            .executor = executor,
+                            .blocking_executor = blocking_executor,
+                            .tasks = tasks,
+                            .name_locks = name_locks,
+                            .pod_locks = pod_locks,
+                            .record_locks = record_locks,
+                            .pod_records = *stores.pods,
+                            .container_records = *stores.containers,
+                            .pods = pod_index,
+                            .containers = container_index,
+                            .launcher = *launcher,
+                            .shims = shims,
+                            .images = *stores.images,
+                            .snapshotter = *stores.snapshotter,
+                            .events = events,
+                            .degraded = degraded,
+                            .exits = exits});
+  containers = std::make_unique<core::ContainerService>(*node);
+  pods = std::make_unique<core::PodService>(*node, *containers);
+  exec = std::make_unique<core::ExecService>(*node);
+  stats = std::make_unique<core::StatsService>(*node);
+  images = std::make_unique<core::ImageService>(
+      *node, *http, RegistryOptionsOf(config.registry));
+  cri::HostAbilities abilities = host.abilities;
+  if (config.security.default_seccomp_when_unset) {
+    abilities.unset_seccomp = spec::SeccompProfile::RUNTIME_DEFAULT;
+  }
+  cri::ServerFacts facts;
+  facts.config_json = ConfigJson(config);
+  facts.kernel = KernelRelease();
+  facts.cgroup_mode = host.cgroup_mode;
+  facts.controllers = host.controllers;
+  services.reset(new cri::Services{*node, *pods, *containers, *exec, *stats,
+                                   *images, abilities, std::move(facts)});
+}
+
+Daemon::Daemon(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+
+absl::StatusOr<std::unique_ptr<Daemon>> Daemon::Start(const Config& config) {
+  ASSIGN_OR_RETURN(Host host, ReadHost());
+  std::unique_ptr<Daemon> daemon(
+      new Daemon(std::make_unique<Parts>(config, std::move(host))));
+  Parts& parts = *daemon->parts_;
+  RETURN_IF_ERROR(parts.OpenParts());
+  parts.Build();
+  absl::Notification recovered;
+  absl::Status recovery;
+  parts.tasks.Start(core::Recover(*parts.node),
+                    [&recovered, &recovery](absl::Status status) {
+                      recovery = std::move(status);
+                      recovered.Notify();
+                    });
+  recovered.WaitForNotification();
+  RETURN_IF_ERROR(recovery) << "recover what is in " << config.root;
+  return daemon;
+}
+
+absl::Status Daemon::Serve() {
+  ASSIGN_OR_RETURN(parts_->grpc,
+                   GrpcServer::Start(parts_->config.socket, *parts_->services));
+  return absl::OkStatus();
+}
+
+bool Daemon::Drain() {
+  Parts& parts = *parts_;
+  if (parts.grpc != nullptr) {
+    // Ends with the last call, however long that takes: the wait is bounded
+    // here. Shared, for the thread may be left behind.
+    auto closed = std::make_shared<absl::Notification>();
+    std::thread closing([&parts, closed] {
+      parts.grpc->Shutdown(parts.config.drain_timeout);
+      closed->Notify();
+    });
+    if (!closed->WaitForNotificationWithTimeout(parts.config.drain_timeout +
+                                                kShutdownSlack)) {
+      closing.detach();
+      return false;
+    }
+    closing.join();
+  }
+  return parts.tasks.WaitIdle(parts.config.drain_timeout);
+}
+
+Daemon::~Daemon() {
+  Parts& parts = *parts_;
+  parts.grpc.reset();
+  // Containers run on; nobody watches them from here on.
+  if (parts.node != nullptr) {
+    for (const core::ContainerPtr& container : parts.container_index.List()) {
+      parts.shims.Drop(container->id());
+    }
+  }
+  parts.tasks.WaitIdle(absl::InfiniteDuration());
+  if (parts.node == nullptr || !parts.pod_index.List().empty()) return;
+  // Nothing is left behind: the cgroup above all pods goes with the last one.
+  absl::StatusOr<cgroup::Manager> cgroup =
+      cgroup::Manager::For(*parts.host.cgroups, core::kDefaultCgroupParent);
+  if (!cgroup.ok()) return;
+  absl::StatusOr<std::vector<std::string>> children = cgroup->Children();
+  if (!children.ok() || !children->empty()) return;
+  absl::Status removed = cgroup->Remove(kCgroupPatience);
+  LOG_IF(WARNING, !removed.ok())
+      << "remove the cgroup of all pods: " << removed;
+}
+
+}  // namespace gantry::server

@@ -1,0 +1,65 @@
+#include "server/grpc_server.h"
+
+#include <sys/stat.h>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "grpcpp/ext/proto_server_reflection_plugin.h"
+#include "grpcpp/health_check_service_interface.h"
+#include "grpcpp/server_builder.h"
+#include "runtime/base/status.h"
+#include "server/socket_path.h"
+
+namespace gantry::server {
+namespace {
+
+constexpr int kMaxReceiveBytes = 16 << 20;
+// Both streams of an ExecSync at their limit, and the frame around them.
+constexpr int kMaxSendBytes = (33 << 20);
+constexpr mode_t kSocketMask = 0177;
+
+void Configure(grpc::ServerBuilder& builder) {
+  builder.SetMaxReceiveMessageSize(kMaxReceiveBytes);
+  builder.SetMaxSendMessageSize(kMaxSendBytes);
+  // Only reflection is served by gRPC's own threads; the rest are reactors.
+  builder.SetSyncServerOption(grpc::ServerBuilder::NUM_CQS, 1);
+  builder.SetSyncServerOption(grpc::ServerBuilder::MIN_POLLERS, 1);
+  builder.SetSyncServerOption(grpc::ServerBuilder::MAX_POLLERS, 1);
+  // Statistics of calls that nobody reads.
+  builder.AddChannelArgument(GRPC_ARG_ENABLE_CHANNELZ, 0);
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(
+    const std::string& socket_path, cri::Services& services) {
+  // gRPC itself would take a living server's socket away.
+  RETURN_IF_ERROR(FreeSocketPath(socket_path));
+  std::unique_ptr<GrpcServer> server(new GrpcServer(services));
+  grpc::EnableDefaultHealthCheckService(true);
+  grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+  grpc::ServerBuilder builder;
+  Configure(builder);
+  int bound = 0;
+  builder.AddListeningPort(absl::StrCat("unix://", socket_path),
+                           grpc::InsecureServerCredentials(), &bound);
+  builder.RegisterService(&server->runtime_);
+  builder.RegisterService(&server->images_);
+  builder.RegisterService(&server->admin_);
+  // The socket never exists with a wider mode. Nothing else makes files now:
+  // no call is served yet.
+  const mode_t mask = umask(kSocketMask);
+  server->server_ = builder.BuildAndStart();
+  umask(mask);
+  if (server->server_ == nullptr || bound == 0) {
+    return absl::UnavailableError(
+        absl::StrCat("serve on ", socket_path, ": the socket cannot be bound"));
+  }
+  return server;
+}
+
+void GrpcServer::Shutdown(absl::Duration patience) {
+  server_->Shutdown(absl::ToChronoTime(absl::Now() + patience));
+}
+
+}  // namespace gantry::server

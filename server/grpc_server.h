@@ -1,0 +1,48 @@
+// The gRPC server: CRI and gantry.admin.v1 on a unix socket, with reflection
+// and the standard health service.
+//
+// Ownership: owns the services' reactors; `services` must outlive it.
+// Thread safety: one owner.
+
+#ifndef GANTRY_SERVER_GRPC_SERVER_H_
+#define GANTRY_SERVER_GRPC_SERVER_H_
+
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "grpcpp/server.h"
+#include "server/cri/admin_rpcs.h"
+#include "server/cri/image_rpcs.h"
+#include "server/cri/runtime_rpcs.h"
+#include "server/cri/services.h"
+
+namespace gantry::server {
+
+class GrpcServer {
+ public:
+  // Serves from when this returns. The socket has mode 0600. Another server's
+  // or a stale socket in the way is an error (socket_path.h).
+  static absl::StatusOr<std::unique_ptr<GrpcServer>> Start(
+      const std::string& socket_path, cri::Services& services);
+
+  // Takes no new calls from now on; calls under way go on. Returns when all
+  // have ended, at the latest after `patience` when they are told that their
+  // clients are gone. A call that does not end by itself then is waited for:
+  // look at the tasks first (work::TaskScope).
+  void Shutdown(absl::Duration patience);
+
+ private:
+  explicit GrpcServer(cri::Services& services)
+      : runtime_(services), images_(services), admin_(services) {}
+
+  cri::RuntimeRpcs runtime_;
+  cri::ImageRpcs images_;
+  cri::AdminRpcs admin_;
+  std::unique_ptr<grpc::Server> server_;
+};
+
+}  // namespace gantry::server
+
+#endif  // GANTRY_SERVER_GRPC_SERVER_H_

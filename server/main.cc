@@ -1,0 +1,124 @@
+// gantryd: the command line, and the life of the process around the daemon.
+
+#include <fcntl.h>
+#include <malloc.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "CLI/CLI.hpp"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "glog/logging.h"
+#include "runtime/base/status.h"
+#include "runtime/base/unique_fd.h"
+#include "runtime/sys/file.h"
+#include "server/config.h"
+#include "server/cri/version.h"
+#include "server/daemon.h"
+#include "server/kernel.h"
+
+namespace gantry::server {
+namespace {
+
+// Threads share a few heaps: one each would cost megabytes that stay.
+constexpr int kHeaps = 2;
+
+void InitLog(const char* program, LogLevel level) {
+  FLAGS_logtostderr = true;
+  FLAGS_v = level == LogLevel::kDebug ? 1 : 0;
+  switch (level) {
+    case LogLevel::kError:
+      FLAGS_minloglevel = google::GLOG_ERROR;
+      break;
+    case LogLevel::kWarning:
+      FLAGS_minloglevel = google::GLOG_WARNING;
+      break;
+    default:
+      FLAGS_minloglevel = google::GLOG_INFO;
+      break;
+  }
+  google::InitGoogleLogging(program);
+}
+
+sigset_t EndSignals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  return signals;
+}
+
+absl::Status CheckHost() {
+  RETURN_IF_ERROR(CheckRoot(geteuid()));
+  ASSIGN_OR_RETURN(UniqueFd root,
+                   sys::OpenAt(AT_FDCWD, "/", O_RDONLY | O_DIRECTORY));
+  return CheckKernel(root.get(), HasSystemCall);
+}
+
+// Returns how the process shall end, after SIGTERM or SIGINT.
+absl::StatusOr<int> Run(const Config& config) {
+  RETURN_IF_ERROR(CheckHost());
+  ASSIGN_OR_RETURN(std::unique_ptr<Daemon> daemon, Daemon::Start(config));
+  RETURN_IF_ERROR(daemon->Serve());
+  fprintf(stderr, "gantryd ready on unix://%s\n", config.socket.c_str());
+
+  const sigset_t signals = EndSignals();
+  int signal = 0;
+  sigwait(&signals, &signal);
+  // A second one ends the process at once: that is what is left of them.
+  sigprocmask(SIG_UNBLOCK, &signals, nullptr);
+  LOG(INFO) << "gantryd ends (" << strsignal(signal) << "); containers run on";
+  if (!daemon->Drain()) {
+    LOG(WARNING) << "calls under way did not end in time; what they left "
+                    "unfinished is finished by the next start";
+    google::FlushLogFiles(google::GLOG_INFO);
+    _exit(0);
+  }
+  return 0;
+}
+
+int Main(int argc, char** argv) {
+  mallopt(M_ARENA_MAX, kHeaps);
+  CLI::App app("gantryd: the Gantry container runtime, serving CRI v1");
+  std::string config_path;
+  ConfigFlags flags;
+  app.add_option(
+      "--config", config_path,
+      std::string("configuration file (") + kDefaultConfigPath + ")");
+  app.add_option("--root", flags.root, "directory of records and images");
+  app.add_option("--run", flags.run, "directory of what ends with this boot");
+  app.add_option("--socket", flags.socket, "unix socket to serve on");
+  app.add_option("--log-level", flags.log_level,
+                 "error, warning, info or debug");
+  app.set_version_flag("--version",
+                       std::string("gantryd ") + cri::kRuntimeVersion);
+  CLI11_PARSE(app, argc, argv);
+
+  absl::StatusOr<Config> config = LoadConfig(config_path, flags);
+  absl::Status error = config.status();
+  if (config.ok()) {
+    InitLog(argv[0], config->log_level);
+    // Before any thread: they all inherit it.
+    const sigset_t signals = EndSignals();
+    sigprocmask(SIG_BLOCK, &signals, nullptr);
+    ::signal(SIGPIPE, SIG_IGN);
+    umask(022);
+    absl::StatusOr<int> end = Run(*config);
+    if (end.ok()) return *end;
+    error = end.status();
+  }
+  fprintf(stderr, "gantryd: %s\n", std::string(error.message()).c_str());
+  return 1;
+}
+
+}  // namespace
+}  // namespace gantry::server
+
+int main(int argc, char** argv) { return gantry::server::Main(argc, argv); }

@@ -1,0 +1,230 @@
+#include "server/shim/launcher.h"
+
+#include <elf.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "glog/logging.h"
+#include "proto/plan.pb.h"
+#include "runtime/base/status.h"
+#include "runtime/sys/file.h"
+#include "runtime/sys/memfd.h"
+#include "runtime/sys/pidfd.h"
+#include "runtime/sys/seqpacket.h"
+#include "runtime/sys/spawn.h"
+#include "server/shim/await.h"
+#include "server/shim/envelope.h"
+#include "shim/donation.h"
+#include "shim/pin/pin_args.h"
+
+namespace gantry::shim_client {
+namespace {
+
+constexpr char kShimName[] = "gantry-shim";
+constexpr size_t kShownIdLength = 12;
+// For the kernel to end a process that was killed.
+constexpr absl::Duration kDeathTimeout = absl::Seconds(2);
+
+absl::StatusOr<UniqueFd> OpenBinary(const std::string& path) {
+  ASSIGN_OR_RETURN(UniqueFd binary, sys::OpenAt(AT_FDCWD, path, O_RDONLY));
+  struct stat info;
+  if (::fstat(binary.get(), &info) != 0) {
+    return ErrnoStatus(errno, absl::StrCat("stat ", path));
+  }
+  if (!S_ISREG(info.st_mode) || (info.st_mode & S_IXUSR) == 0) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(path, " is not an executable file"));
+  }
+  if ((info.st_mode & (S_IWGRP | S_IWOTH)) != 0 ||
+      (info.st_uid != 0 && info.st_uid != ::geteuid())) {
+    return absl::PermissionDeniedError(
+        absl::StrCat(path, " could be changed by others: owner ", info.st_uid,
+                     ", mode ", absl::Hex(info.st_mode & 07777)));
+  }
+  char magic[SELFMAG] = {};
+  if (::pread(binary.get(), magic, SELFMAG, 0) != SELFMAG ||
+      absl::string_view(magic, SELFMAG) != ELFMAG) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(path, " is not an ELF program"));
+  }
+  return binary;
+}
+
+// The order and number of what is donated must be what the plan says, or the
+// shim would take one descriptor for another.
+absl::Status CheckDonation(const LaunchRequest& request) {
+  plan::ContainerPlan plan;
+  if (!plan.ParseFromString(request.plan)) {
+    return absl::InvalidArgumentError("the plan cannot be parsed");
+  }
+  // Handshake, plan and run directory come always.
+  const size_t given =
+      3 + (request.log_fd >= 0 ? 1 : 0) + request.join_fds.size();
+  const size_t wanted = shim::DonationOrder(plan).size();
+  const bool wants_log = !plan.stdio().log_path().empty();
+  if (given == wanted && wants_log == (request.log_fd >= 0)) {
+    return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError(
+      absl::StrCat("the plan wants ", wanted, " descriptors",
+                   wants_log ? " and" : " but no", " log; given are ", given,
+                   request.log_fd >= 0 ? " with" : " without", " log"));
+}
+
+// The path below /proc/sys of a key, as sysctl(8) reads it: whichever of '.'
+// and '/' comes first separates, the other is part of a name.
+std::string SysctlPath(std::string key) {
+  const size_t separator = key.find_first_of("./");
+  if (separator == std::string::npos || key[separator] == '/') return key;
+  for (char& c : key) {
+    if (c == '.') {
+      c = '/';
+    } else if (c == '/') {
+      c = '.';
+    }
+  }
+  return key;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Launcher>> Launcher::Create(
+    const std::string& shim_path, work::LoopThread& loop,
+    work::Executor& executor, LauncherOptions options) {
+  ASSIGN_OR_RETURN(UniqueFd file, OpenBinary(shim_path), "use the shim");
+  ASSIGN_OR_RETURN(UniqueFd binary, sys::SealedCopy(kShimName, file.get()));
+  return std::unique_ptr<Launcher>(
+      new Launcher(std::move(binary), loop, executor, options));
+}
+
+Launcher::Launcher(UniqueFd binary, work::LoopThread& loop,
+                   work::Executor& executor, LauncherOptions options)
+    : binary_(std::move(binary)),
+      loop_(loop),
+      executor_(executor),
+      options_(options) {}
+
+absl::StatusOr<Launcher::Spawned> Launcher::Spawn(
+    std::vector<std::string> argv, const std::vector<int>& donated) {
+  ASSIGN_OR_RETURN(auto sockets, sys::SocketPair());
+  RETURN_IF_ERROR(SetNonBlocking(sockets.first.get()));
+  sys::SpawnRequest request;
+  request.exec_fd = binary_.get();
+  request.argv = std::move(argv);
+  request.detached = true;
+  request.new_session = true;
+  int target = shim::kFirstDonatedFd;
+  request.fds.push_back({sockets.second.get(), target++});
+  for (int fd : donated) request.fds.push_back({fd, target++});
+  ASSIGN_OR_RETURN(sys::Spawned spawned, sys::Spawner().Spawn(request));
+  return Spawned{spawned.pid, std::move(spawned.pidfd),
+                 std::move(sockets.first)};
+}
+
+work::Task<absl::StatusOr<Launched>> Launcher::Launch(LaunchRequest request) {
+  CO_RETURN_IF_ERROR(CheckDonation(request));
+  CO_ASSIGN_OR_RETURN(UniqueFd plan, sys::SealedMemfd("plan", request.plan));
+  std::vector<int> donated;
+  donated.push_back(plan.get());
+  donated.push_back(request.run_dir_fd);
+  if (request.log_fd >= 0) donated.push_back(request.log_fd);
+  donated.insert(donated.end(), request.join_fds.begin(),
+                 request.join_fds.end());
+  std::vector<std::string> args;
+  args.push_back(kShimName);
+  args.push_back(shim::kContainerMode);
+  args.push_back(request.container_id.substr(0, kShownIdLength));
+  CO_ASSIGN_OR_RETURN(Spawned shim, Spawn(std::move(args), donated),
+                      "execute the shim");
+  plan.Reset();
+
+  absl::StatusOr<Incoming> first =
+      co_await AwaitMessage(loop_, executor_, shim.socket.get(),
+                            shim.pidfd.get(), options_.start_timeout);
+  if (first.ok() && first->envelope.has_start_failed()) {
+    // It has undone everything and ends by itself.
+    co_return StatusOfError(first->envelope.start_failed().error());
+  }
+  absl::Status failed = Annotate(
+      first.status(), absl::StrCat("await the start by shim ", shim.pid));
+  if (first.ok() && !first->envelope.has_started()) {
+    failed = absl::InternalError(absl::StrCat("shim ", shim.pid,
+                                              " began with message ",
+                                              first->envelope.body_case()));
+  }
+  // Duplicated first: from here on nothing fails, for what runs must have a
+  // client.
+  absl::StatusOr<UniqueFd> run_dir = sys::Duplicate(request.run_dir_fd);
+  if (failed.ok()) failed = run_dir.status();
+  if (!failed.ok()) {
+    co_await End(std::move(shim), options_.give_up_timeout);
+    co_return failed;
+  }
+  Launched launched;
+  launched.started = std::move(*first->envelope.mutable_started());
+  launched.client = ShimClient::Adopt(loop_, executor_, std::move(shim.socket),
+                                      shim.pid, std::move(shim.pidfd),
+                                      *std::move(run_dir), options_.client);
+  co_return launched;
+}
+
+work::Task<void> Launcher::End(Spawned shim, absl::Duration patience) {
+  // 1. A shim in mid-start takes this as the wish to undo it all.
+  if (patience > absl::ZeroDuration() && shim.socket) {
+    shim::Envelope give_up;
+    give_up.set_version(kProtocolVersion);
+    give_up.set_id(1);
+    give_up.mutable_signal_request()->set_signal(SIGKILL);
+    give_up.mutable_signal_request()->set_all(true);
+    std::vector<UniqueFd> none;
+    absl::Status sent = SendEnvelope(shim.socket.get(), give_up, none);
+    if (sent.ok()) {
+      const bool ended =
+          co_await AwaitDeath(loop_, executor_, shim.pidfd.get(), patience);
+      if (ended) co_return;
+    }
+  }
+  // 2. The hard way; what it leaves behind is the caller's to sweep.
+  absl::Status killed = sys::PidfdSendSignal(shim.pidfd.get(), SIGKILL);
+  const bool ended =
+      co_await AwaitDeath(loop_, executor_, shim.pidfd.get(), kDeathTimeout);
+  LOG_IF(ERROR, !ended) << "shim " << shim.pid
+                        << " does not end after SIGKILL: " << killed;
+}
+
+work::Task<absl::Status> Launcher::PinNamespaces(PinRequest request) {
+  shim::PinRequest pin;
+  pin.net = request.network;
+  pin.ipc = request.ipc;
+  pin.uts = request.uts;
+  pin.hostname = request.hostname;
+  pin.shm_size = request.shm_size;
+  for (const auto& [key, value] : request.sysctls) {
+    pin.sysctls.emplace_back(SysctlPath(key), value);
+  }
+  std::vector<int> donated;
+  donated.push_back(request.run_dir_fd);
+  CO_ASSIGN_OR_RETURN(Spawned shim, Spawn(shim::PinArguments(pin), donated),
+                      "execute the shim");
+  absl::StatusOr<Incoming> answer =
+      co_await AwaitMessage(loop_, executor_, shim.socket.get(),
+                            shim.pidfd.get(), options_.pin_timeout);
+  absl::Status status = answer.status();
+  if (!answer.ok()) {
+    co_await End(std::move(shim), absl::ZeroDuration());
+  } else if (answer->envelope.has_error()) {
+    status = StatusOfError(answer->envelope.error());
+  } else if (!answer->envelope.has_done()) {
+    status = absl::InternalError(
+        absl::StrCat("unexpected answer ", answer->envelope.body_case()));
+  }
+  CO_RETURN_IF_ERROR(status) << "pin namespaces";
+  co_return absl::OkStatus();
+}
+
+}  // namespace gantry::shim_client
