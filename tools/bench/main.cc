@@ -1,0 +1,103 @@
+// gantry-bench: how long a CRI server takes (tools/bench/README.md).
+
+#include <CLI/CLI.hpp>
+#include <functional>
+#include <iostream>
+#include <string>
+
+#include "tools/bench/mode.h"
+#include "tools/ctl/error_text.h"
+#include "tools/ctl/interrupt.h"
+
+namespace gantry::bench {
+namespace {
+
+using Mode = absl::StatusOr<Report> (*)(const ModeOptions&);
+
+struct Arguments {
+  ModeOptions options;
+  std::string network = "pod";
+  std::string pid = "container";
+  int64_t max_seconds = 600;
+  bool json = false;
+  Mode mode = nullptr;
+};
+
+void AddCommon(CLI::App& command, Arguments& arguments) {
+  command.add_option("--count", arguments.options.count, "How many")
+      ->check(CLI::Range(1, 1'000'000))
+      ->capture_default_str();
+  command
+      .add_option("--max-seconds", arguments.max_seconds,
+                  "Begin nothing new after that")
+      ->check(CLI::Range(1, 86400))
+      ->capture_default_str();
+  command
+      .add_option("--scratch", arguments.options.scratch,
+                  "Directory for the floor's overlay and for logs")
+      ->check(CLI::ExistingDirectory)
+      ->capture_default_str();
+  command.add_flag("--json", arguments.json, "JSON in place of a table");
+}
+
+void AddEndpoint(CLI::App& command, Arguments& arguments) {
+  EndpointOptions& endpoint = arguments.options.endpoint;
+  command.add_option("--endpoint", endpoint.socket, "Socket of a CRI server")
+      ->envname("GANTRY_ENDPOINT")
+      ->capture_default_str();
+  command
+      .add_option("--image", endpoint.image, "On the node; has sleep and true")
+      ->capture_default_str();
+  command.add_option("--network", arguments.network, "host or pod")
+      ->check(CLI::IsMember({"host", "pod"}))
+      ->capture_default_str();
+  command.add_option("--pid", arguments.pid, "PID namespace: container or pod")
+      ->check(CLI::IsMember({"container", "pod"}))
+      ->capture_default_str();
+}
+
+CLI::App* AddMode(CLI::App& app, Arguments& arguments, const char* name,
+                  const char* what, Mode mode) {
+  CLI::App* command = app.add_subcommand(name, what);
+  AddCommon(*command, arguments);
+  command->callback([&arguments, mode] { arguments.mode = mode; });
+  return command;
+}
+
+int Run(int argc, char** argv) {
+  CLI::App app("Measures a CRI server next to the kernel's own work.",
+               "gantry-bench");
+  app.require_subcommand(1);
+  Arguments arguments;
+  AddEndpoint(
+      *AddMode(app, arguments, "latency",
+               "Each call of a pod's life, one after the other", Latency),
+      arguments);
+  CLI::App* parallel = AddMode(app, arguments, "parallel",
+                               "Many pods at once: lives per second", Parallel);
+  AddEndpoint(*parallel, arguments);
+  parallel
+      ->add_option("--parallel", arguments.options.parallel, "How many at once")
+      ->check(CLI::Range(1, 1000))
+      ->capture_default_str();
+  AddMode(app, arguments, "floor", "The kernel's own work alone", FloorOnly);
+  CLI11_PARSE(app, argc, argv);
+  arguments.options.endpoint.host_network = arguments.network == "host";
+  arguments.options.endpoint.pod_pid = arguments.pid == "pod";
+  arguments.options.longest = absl::Seconds(arguments.max_seconds);
+  ctl::CatchInterrupts();
+  const absl::StatusOr<Report> report = arguments.mode(arguments.options);
+  if (!report.ok()) {
+    std::cerr << "gantry-bench: " << report.status().message() << '\n';
+    const std::string hint = ctl::HintOf(report.status());
+    if (!hint.empty()) std::cerr << "  " << hint << '\n';
+    return absl::IsCancelled(report.status()) ? 130 : 1;
+  }
+  std::cout << (arguments.json ? report->Json() + "\n" : report->Table());
+  return 0;
+}
+
+}  // namespace
+}  // namespace gantry::bench
+
+int main(int argc, char** argv) { return gantry::bench::Run(argc, argv); }

@@ -1,0 +1,81 @@
+// Whole modes against a fake server over a real socket.
+
+#include <memory>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "runtime/base/testing/status_matchers.h"
+#include "runtime/sys/file.h"
+#include "runtime/sys/testing/temp_dir.h"
+#include "tools/bench/mode.h"
+#include "tools/ctl/interrupt.h"
+#include "tools/ctl/testing/fake_cri_server.h"
+
+namespace gantry::bench {
+namespace {
+
+using ::gantry::testing::StatusIs;
+using ::testing::HasSubstr;
+
+class ModesTest : public ::testing::Test {
+ protected:
+  ModesTest() {
+    server_.AddImage("localhost/busybox:latest", "sha256:0123");
+    options_.endpoint.socket = "unix://" + dir_.path() + "/s";
+    options_.count = 5;
+    options_.parallel = 3;
+    options_.scratch = scratch_.path();
+  }
+  ~ModesTest() override {
+    EXPECT_EQ(server_.pods(), 0);
+    const auto left = sys::ListDirAt(scratch_.fd(), ".");
+    EXPECT_TRUE(left.ok() && left->empty());
+  }
+
+  sys::testing::TempDir dir_;
+  sys::testing::TempDir scratch_;
+  ctl::testing::FakeCriServer server_{dir_.path() + "/s"};
+  ModeOptions options_;
+};
+
+TEST_F(ModesTest, LatencyCountsEveryCallNextToTheFloor) {
+  ASSERT_OK_AND_ASSIGN(Report report, Latency(options_));
+  for (const char* row :
+       {kFloorRow, "  mount overlay", "RunPodSandbox", "CreateContainer",
+        "StartContainer", "pod to running", "ExecSync(true)", "StopContainer",
+        "RemovePodSandbox", "whole life"}) {
+    EXPECT_EQ(report.Row(row).size(), 5) << row;
+  }
+  EXPECT_THAT(report.Table(), HasSubstr("server: fake 1.2.3"));
+}
+
+TEST_F(ModesTest, ParallelSharesTheLivesAmongThreads) {
+  ASSERT_OK_AND_ASSIGN(Report report, Parallel(options_));
+  EXPECT_EQ(report.Row("whole life").size(), 5);
+  EXPECT_THAT(report.Table(), HasSubstr("lives per second: "));
+}
+
+TEST_F(ModesTest, FailedLifeIsRemovedAndNamed) {
+  server_.FailCreate("no space");
+  EXPECT_THAT(Latency(options_),
+              StatusIs(absl::StatusCode::kInternal,
+                       HasSubstr("life 0: CreateContainer: no space")));
+  EXPECT_THAT(Parallel(options_), StatusIs(absl::StatusCode::kInternal));
+}
+
+TEST_F(ModesTest, InterruptedBeforeTheFirstResultIsCancelled) {
+  ctl::SetInterruptedForTest(true);
+  EXPECT_THAT(Latency(options_), StatusIs(absl::StatusCode::kCancelled));
+  EXPECT_THAT(Parallel(options_), StatusIs(absl::StatusCode::kCancelled));
+  EXPECT_THAT(FloorOnly(options_), StatusIs(absl::StatusCode::kCancelled));
+  ctl::SetInterruptedForTest(false);
+}
+
+TEST_F(ModesTest, MissingImageIsToldBeforeAnythingRuns) {
+  options_.endpoint.image = "nginx";
+  EXPECT_THAT(Latency(options_),
+              StatusIs(absl::StatusCode::kNotFound, HasSubstr("image nginx")));
+}
+
+}  // namespace
+}  // namespace gantry::bench

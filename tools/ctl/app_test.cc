@@ -1,0 +1,230 @@
+// Whole commands of gantryctl against a fake server over a real socket.
+
+#include "tools/ctl/app.h"
+
+#include <fcntl.h>
+
+#include <memory>
+#include <sstream>
+#include <string>
+#include <thread>
+
+#include "absl/time/clock.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "runtime/sys/file.h"
+#include "runtime/sys/testing/temp_dir.h"
+#include "tools/ctl/interrupt.h"
+#include "tools/ctl/testing/fake_cri_server.h"
+
+namespace gantry::ctl {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+constexpr char kImage[] = "localhost/busybox:latest";
+constexpr char kImageId[] = "sha256:0123456789abcdef";
+
+class AppTest : public ::testing::Test {
+ protected:
+  AppTest() { server_->AddImage(kImage, kImageId); }
+
+  int Run(std::vector<std::string> arguments) {
+    out_.str("");
+    err_.str("");
+    arguments.insert(arguments.begin(), {"--endpoint", "unix://" + socket_});
+    return RunGantryctl(arguments, out_, err_);
+  }
+  int RunImage(std::vector<std::string> options,
+               std::vector<std::string> command) {
+    std::vector<std::string> arguments = {"run", "--log-root", logs_};
+    arguments.insert(arguments.end(), options.begin(), options.end());
+    arguments.push_back(kImage);
+    arguments.insert(arguments.end(), command.begin(), command.end());
+    return Run(arguments);
+  }
+  size_t LogDirectories() {
+    const auto entries = sys::ListDirAt(dir_.fd(), "logs");
+    return entries.ok() ? entries->size() : 0;
+  }
+
+  sys::testing::TempDir dir_;
+  std::string socket_ = dir_.path() + "/s";
+  std::string logs_ = dir_.path() + "/logs";
+  std::unique_ptr<testing::FakeCriServer> server_ =
+      std::make_unique<testing::FakeCriServer>(socket_);
+  std::ostringstream out_;
+  std::ostringstream err_;
+};
+
+TEST_F(AppTest, VersionAsTableAndAsJson) {
+  EXPECT_EQ(Run({"version"}), 0);
+  EXPECT_THAT(out_.str(), HasSubstr("fake      1.2.3     v1\n"));
+  EXPECT_EQ(Run({"version", "--output", "json"}), 0);
+  EXPECT_THAT(out_.str(), HasSubstr("\"runtimeName\": \"fake\""));
+}
+
+TEST_F(AppTest, WrongCommandLineIsExitCode2) {
+  EXPECT_EQ(Run({}), 2);
+  EXPECT_EQ(Run({"fly"}), 2);
+  EXPECT_EQ(Run({"run", "--rm"}), 2);
+  EXPECT_EQ(Run({"run", "--bogus", kImage}), 2);
+  EXPECT_THAT(err_.str(), HasSubstr("--bogus"));
+  EXPECT_EQ(Run({"--timeout", "soon", "version"}), 2);
+  EXPECT_EQ(Run({"--help"}), 0);
+  EXPECT_THAT(out_.str(), HasSubstr("inspect"));
+}
+
+TEST_F(AppTest, NoServerSaysHowToStartIt) {
+  server_.reset();
+  EXPECT_EQ(Run({"ps"}), 1);
+  EXPECT_THAT(err_.str(), HasSubstr("gantryctl: no server at " + socket_));
+  EXPECT_THAT(err_.str(), HasSubstr("is gantryd running?"));
+}
+
+TEST_F(AppTest, EndpointMustBeASocket) {
+  EXPECT_EQ(RunGantryctl({"--endpoint", "tcp://x:1", "ps"}, out_, err_), 1);
+  EXPECT_THAT(err_.str(), HasSubstr("tcp://x:1"));
+}
+
+TEST_F(AppTest, RunShowsTheOutputAndRemovesAll) {
+  EXPECT_EQ(RunImage({"--rm", "--memory", "100m", "--env", "A=b"},
+                     {"echo", "-c", "[a,b]"}),
+            0);
+  EXPECT_EQ(out_.str(), "-c [a,b]\n");
+  EXPECT_EQ(err_.str(), "");
+  const ::runtime::v1::ContainerConfig config = server_->last_config();
+  EXPECT_THAT(config.args(), ElementsAre("echo", "-c", "[a,b]"));
+  EXPECT_EQ(config.image().image(), kImage);
+  EXPECT_EQ(config.linux().resources().memory_limit_in_bytes(), 104857600);
+  EXPECT_EQ(server_->containers(), 0);
+  EXPECT_EQ(server_->pods(), 0);
+  EXPECT_EQ(LogDirectories(), 0);
+}
+
+TEST_F(AppTest, RunPassesTheExitCodeOnAndKeepsTheContainer) {
+  EXPECT_EQ(RunImage({"--name", "short"}, {"exit", "7"}), 7);
+  EXPECT_THAT(err_.str(), HasSubstr("gantryctl inspect"));
+  EXPECT_EQ(server_->containers(), 1);
+  // Its pod goes with it.
+  EXPECT_EQ(Run({"rm", "short"}), 0);
+  EXPECT_EQ(server_->containers(), 0);
+  EXPECT_EQ(server_->pods(), 0);
+}
+
+TEST_F(AppTest, RunByTheBeginningOfTheImagesId) {
+  EXPECT_EQ(Run({"run", "--rm", "--log-root", logs_, "012345", "echo"}), 0);
+  EXPECT_EQ(server_->last_config().image().image(), kImageId);
+}
+
+TEST_F(AppTest, RunOfAMissingImageSaysHowToGetIt) {
+  EXPECT_EQ(Run({"run", "nginx", "true"}), 1);
+  EXPECT_THAT(err_.str(), HasSubstr("image \"nginx\" is not on this node"));
+  EXPECT_THAT(err_.str(), HasSubstr("gantryctl pull nginx"));
+  EXPECT_EQ(server_->pods(), 0);
+}
+
+TEST_F(AppTest, RunThatFailsLeavesNothingBehind) {
+  server_->FailCreate("mount overlay: EINVAL");
+  EXPECT_EQ(RunImage({}, {"echo"}), 1);
+  EXPECT_THAT(err_.str(), HasSubstr("create the container: mount overlay"));
+  EXPECT_EQ(server_->pods(), 0);
+}
+
+TEST_F(AppTest, NameInUseIsRefused) {
+  EXPECT_EQ(RunImage({"-d", "--name", "web"}, {"sleep"}), 0);
+  EXPECT_EQ(RunImage({"-d", "--name", "web"}, {"sleep"}), 1);
+  EXPECT_THAT(err_.str(), HasSubstr("gantryctl rm -f"));
+  EXPECT_EQ(server_->pods(), 1);
+}
+
+TEST_F(AppTest, InterruptedRunRemovesWhatItMade) {
+  std::thread interrupter([] {
+    absl::SleepFor(absl::Milliseconds(100));
+    SetInterruptedForTest(true);
+  });
+  EXPECT_EQ(RunImage({"--rm"}, {"sleep"}), 130);
+  interrupter.join();
+  SetInterruptedForTest(false);
+  EXPECT_EQ(server_->containers(), 0);
+  EXPECT_EQ(server_->pods(), 0);
+}
+
+TEST_F(AppTest, LifeOfADetachedContainer) {
+  ASSERT_EQ(RunImage({"-d", "--name", "web"}, {"sleep"}), 0);
+  const std::string id = out_.str().substr(0, 64);
+  EXPECT_EQ(Run({"ps"}), 0);
+  EXPECT_THAT(out_.str(), HasSubstr(id.substr(0, 12)));
+  EXPECT_THAT(out_.str(), Not(HasSubstr(id)));
+  EXPECT_THAT(out_.str(), HasSubstr("running"));
+  EXPECT_EQ(Run({"rm", "web"}), 1);
+  EXPECT_THAT(err_.str(), HasSubstr("still runs"));
+  EXPECT_EQ(Run({"inspect", id.substr(0, 6)}), 0);
+  EXPECT_THAT(out_.str(), HasSubstr("\"pid\": 7"));
+  EXPECT_EQ(Run({"stop", "web"}), 0);
+  EXPECT_EQ(Run({"ps"}), 0);
+  EXPECT_THAT(out_.str(), Not(HasSubstr("web")));
+  EXPECT_EQ(Run({"ps", "-a"}), 0);
+  EXPECT_THAT(out_.str(), HasSubstr("exited"));
+  EXPECT_EQ(Run({"rmp", "web"}), 0);
+  EXPECT_EQ(server_->pods(), 0);
+}
+
+TEST_F(AppTest, ExecPrintsBothStreamsAndPassesTheExitCodeOn) {
+  ::runtime::v1::ExecSyncResponse answer;
+  answer.set_stdout("to out");
+  answer.set_stderr("to err");
+  answer.set_exit_code(3);
+  server_->SetExecAnswer(answer);
+  ASSERT_EQ(RunImage({"-d", "--name", "web"}, {"sleep"}), 0);
+  EXPECT_EQ(Run({"exec", "web", "sh", "-c", "exit 3", "--help"}), 3);
+  EXPECT_EQ(out_.str(), "to out");
+  EXPECT_EQ(err_.str(), "to err");
+  EXPECT_THAT(server_->last_exec(),
+              ElementsAre("sh", "-c", "exit 3", "--help"));
+  EXPECT_EQ(Run({"exec", "web", "--", "ls", "--"}), 3);
+  EXPECT_THAT(server_->last_exec(), ElementsAre("ls", "--"));
+}
+
+TEST_F(AppTest, InteractiveExecIsRefusedClearly) {
+  EXPECT_EQ(Run({"exec", "-it", "web", "sh"}), 1);
+  EXPECT_THAT(err_.str(), HasSubstr("-i and -t are not available"));
+}
+
+TEST_F(AppTest, LogsOfAnExitedContainer) {
+  ASSERT_EQ(RunImage({"--name", "talker"}, {"echo", "hello"}), 0);
+  EXPECT_EQ(Run({"logs", "talker"}), 0);
+  EXPECT_EQ(out_.str(), "hello\n");
+  EXPECT_EQ(Run({"logs", "-f", "--tail", "0", "talker"}), 0);
+  EXPECT_EQ(out_.str(), "");
+}
+
+TEST_F(AppTest, ImagesHistoryAndRemoval) {
+  server_->SetImageInfo(
+      R"({"history":[{"created_by":"ADD x","empty_layer":false},)"
+      R"({"created_by":"CMD y","empty_layer":true}]})");
+  EXPECT_EQ(Run({"images"}), 0);
+  EXPECT_THAT(out_.str(), HasSubstr("localhost/busybox   latest   "
+                                    "0123456789ab   2.0 KiB"));
+  EXPECT_EQ(Run({"history", kImage}), 0);
+  EXPECT_LT(out_.str().find("CMD y"), out_.str().find("ADD x"));
+  EXPECT_EQ(Run({"inspect", "nothing"}), 1);
+  EXPECT_THAT(err_.str(), HasSubstr("no container, pod or image"));
+  EXPECT_EQ(Run({"rmi", "0123"}), 0);
+  EXPECT_EQ(Run({"inspect", kImage}), 1);
+}
+
+TEST_F(AppTest, LoadGivesTheServerTheAbsolutePath) {
+  EXPECT_EQ(Run({"load", dir_.path() + "/../" +
+                             dir_.path().substr(dir_.path().rfind('/') + 1)}),
+            0);
+  EXPECT_EQ(server_->loaded(), dir_.path());
+  EXPECT_THAT(out_.str(), HasSubstr("loaded localhost/loaded:latest (0011"));
+  EXPECT_EQ(Run({"load", dir_.path() + "/missing"}), 1);
+  EXPECT_THAT(err_.str(), HasSubstr("ENOENT"));
+}
+
+}  // namespace
+}  // namespace gantry::ctl

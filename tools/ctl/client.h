@@ -1,0 +1,102 @@
+// A connection to a CRI server: one overload of Call per verb, by the type of
+// the request. gRPC itself is seen by client.cc only.
+//
+// Ownership: the Client owns its channel. Thread safety: calls from any number
+// of threads at once. Blocking: each call, up to its limit (SetLimit).
+// Errors: the server's code and message. UNAVAILABLE when nobody answers, with
+// the reason found at the socket (see error_text.h for what to do about it).
+
+#ifndef GANTRY_TOOLS_CTL_CLIENT_H_
+#define GANTRY_TOOLS_CTL_CLIENT_H_
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "proto/admin.pb.h"
+#include "proto/cri/v1/api.pb.h"
+
+namespace gantry::ctl {
+
+namespace v1 = ::runtime::v1;
+
+// The file behind "unix:///run/x.sock", "unix:/run/x.sock" or "/run/x.sock".
+// INVALID_ARGUMENT for any other endpoint: a CRI server is not spoken to over
+// a network.
+absl::StatusOr<std::string> SocketPath(absl::string_view endpoint);
+
+class Client {
+ public:
+  // Checks the endpoint; connects at the first call.
+  static absl::StatusOr<std::unique_ptr<Client>> For(
+      absl::string_view endpoint);
+  ~Client();
+
+  const std::string& socket_path() const { return socket_path_; }
+
+  // The longest that a call may take, in place of each verb's own default.
+  void SetLimit(absl::Duration limit) { limit_ = limit; }
+
+  template <typename Response>
+  using Answer = absl::StatusOr<Response>;
+
+  Answer<v1::VersionResponse> Call(const v1::VersionRequest& request);
+  Answer<v1::StatusResponse> Call(const v1::StatusRequest& request);
+
+  Answer<v1::RunPodSandboxResponse> Call(
+      const v1::RunPodSandboxRequest& request);
+  Answer<v1::StopPodSandboxResponse> Call(
+      const v1::StopPodSandboxRequest& request);
+  Answer<v1::RemovePodSandboxResponse> Call(
+      const v1::RemovePodSandboxRequest& request);
+  Answer<v1::PodSandboxStatusResponse> Call(
+      const v1::PodSandboxStatusRequest& request);
+  Answer<v1::ListPodSandboxResponse> Call(
+      const v1::ListPodSandboxRequest& request);
+
+  Answer<v1::CreateContainerResponse> Call(
+      const v1::CreateContainerRequest& request);
+  Answer<v1::StartContainerResponse> Call(
+      const v1::StartContainerRequest& request);
+  Answer<v1::StopContainerResponse> Call(
+      const v1::StopContainerRequest& request);
+  Answer<v1::RemoveContainerResponse> Call(
+      const v1::RemoveContainerRequest& request);
+  Answer<v1::ContainerStatusResponse> Call(
+      const v1::ContainerStatusRequest& request);
+  Answer<v1::ListContainersResponse> Call(
+      const v1::ListContainersRequest& request);
+  Answer<v1::ListContainerStatsResponse> Call(
+      const v1::ListContainerStatsRequest& request);
+  // Not limited by default: how long the program runs is its own affair.
+  Answer<v1::ExecSyncResponse> Call(const v1::ExecSyncRequest& request);
+
+  Answer<v1::ListImagesResponse> Call(const v1::ListImagesRequest& request);
+  Answer<v1::ImageStatusResponse> Call(const v1::ImageStatusRequest& request);
+  // Not limited by default.
+  Answer<v1::PullImageResponse> Call(const v1::PullImageRequest& request);
+  Answer<v1::RemoveImageResponse> Call(const v1::RemoveImageRequest& request);
+
+  // Loads an archive or layout of the server's host. Not limited by default.
+  Answer<admin::v1::LoadResponse> LoadPath(const std::string& path);
+  // Loads the bytes that `next` gives; an empty piece is the end. An error of
+  // `next` cancels the load. Not limited by default.
+  using NextChunk = std::function<absl::StatusOr<std::string>()>;
+  Answer<admin::v1::LoadResponse> LoadChunks(const NextChunk& next);
+
+ private:
+  struct Stubs;
+  explicit Client(std::string socket_path);
+
+  std::string socket_path_;
+  absl::Duration limit_ = absl::ZeroDuration();
+  std::unique_ptr<Stubs> stubs_;
+};
+
+}  // namespace gantry::ctl
+
+#endif  // GANTRY_TOOLS_CTL_CLIENT_H_

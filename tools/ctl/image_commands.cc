@@ -1,0 +1,162 @@
+// gantryctl pull, load, images, rmi: images on the node.
+
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <memory>
+
+#include "absl/strings/str_cat.h"
+#include "runtime/base/status.h"
+#include "tools/ctl/command.h"
+#include "tools/ctl/error_text.h"
+#include "tools/ctl/format.h"
+#include "tools/ctl/interrupt.h"
+#include "tools/ctl/resolve.h"
+
+namespace gantry::ctl {
+namespace {
+
+constexpr size_t kChunkBytes = 1 << 20;
+
+absl::Status Pull(Context& context, Client& client, const std::string& name) {
+  v1::PullImageRequest request;
+  request.mutable_image()->set_image(name);
+  absl::StatusOr<v1::PullImageResponse> pulled = client.Call(request);
+  if (!pulled.ok()) {
+    return WithHint(Annotate(pulled.status(), absl::StrCat("pull ", name)),
+                    "an image in a file is loaded with: gantryctl load FILE");
+  }
+  if (context.json) return context.PrintJson(*pulled);
+  context.out << "pulled " << Printable(name) << ": "
+              << Printable(pulled->image_ref()) << '\n';
+  return absl::OkStatus();
+}
+
+// The next piece of standard input; empty at its end.
+absl::StatusOr<std::string> NextOfInput() {
+  if (Interrupted()) return absl::CancelledError("interrupted");
+  std::string chunk(kChunkBytes, '\0');
+  const ssize_t got = read(STDIN_FILENO, chunk.data(), chunk.size());
+  // EINTR: a signal, after which there is nothing more to load.
+  if (got < 0 && errno == EINTR) return absl::CancelledError("interrupted");
+  if (got < 0) return ErrnoStatus(errno, "read standard input");
+  chunk.resize(static_cast<size_t>(got));
+  return chunk;
+}
+
+absl::StatusOr<std::string> AbsolutePath(const std::string& path) {
+  const std::unique_ptr<char, decltype(&free)> real(
+      realpath(path.c_str(), nullptr), &free);
+  if (real == nullptr) return ErrnoStatus(errno, absl::StrCat("load ", path));
+  return std::string(real.get());
+}
+
+absl::Status Load(Context& context, Client& client, const std::string& source) {
+  absl::StatusOr<admin::v1::LoadResponse> loaded;
+  if (source == "-") {
+    if (isatty(STDIN_FILENO)) {
+      return absl::InvalidArgumentError(
+          "load -: standard input is a terminal; give it a tar");
+    }
+    loaded = client.LoadChunks(NextOfInput);
+  } else {
+    ASSIGN_OR_RETURN(std::string path, AbsolutePath(source));
+    loaded = client.LoadPath(path);
+  }
+  if (!loaded.ok()) {
+    if (absl::IsUnimplemented(loaded.status())) {
+      return WithHint(loaded.status(), "only a gantryd has gantryctl load");
+    }
+    return Annotate(loaded.status(), absl::StrCat("load ", source));
+  }
+  if (context.json) return context.PrintJson(*loaded);
+  for (const admin::v1::LoadedImage& image : loaded->images()) {
+    if (image.names().empty()) {
+      context.out << "loaded " << ShortId(image.id()) << " (without a name)\n";
+    }
+    for (const std::string& name : image.names()) {
+      context.out << "loaded " << Printable(name) << " (" << ShortId(image.id())
+                  << ")\n";
+    }
+  }
+  return absl::OkStatus();
+}
+
+// "docker.io/library/busybox" and "latest"; a tag has no slash behind it.
+std::pair<std::string, std::string> SplitTag(const std::string& name) {
+  const size_t colon = name.rfind(':');
+  if (colon == std::string::npos || name.find('/', colon) != name.npos) {
+    return {name, ""};
+  }
+  return {name.substr(0, colon), name.substr(colon + 1)};
+}
+
+absl::Status Images(Context& context, Client& client) {
+  ASSIGN_OR_RETURN(v1::ListImagesResponse images,
+                   client.Call(v1::ListImagesRequest()));
+  if (context.json) return context.PrintJson(images);
+  Table table({"IMAGE", "TAG", "ID", "SIZE"});
+  for (const v1::Image& image : images.images()) {
+    const std::string id = ShortId(image.id());
+    const std::string size = HumanSize(image.size());
+    for (const std::string& name : image.repo_tags()) {
+      const auto [repository, tag] = SplitTag(name);
+      table.Add({repository, tag, id, size});
+    }
+    if (!image.repo_tags().empty()) continue;
+    std::string name = "<none>";
+    if (!image.repo_digests().empty()) {
+      name = image.repo_digests(0).substr(0, image.repo_digests(0).find('@'));
+    }
+    table.Add({name, "<none>", id, size});
+  }
+  context.out << table.ToString();
+  return absl::OkStatus();
+}
+
+absl::Status RemoveImage(Client& client, const std::string& name) {
+  ASSIGN_OR_RETURN(v1::ImageStatusResponse image,
+                   FindImage(client, name, /*verbose=*/false));
+  v1::RemoveImageRequest request;
+  request.mutable_image()->set_image(image.image().id());
+  RETURN_IF_ERROR(client.Call(request)) << "remove image " << name;
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+void AddImageCommands(CLI::App& app, Context& context) {
+  const auto word = std::make_shared<std::string>();
+  CLI::App* pull = app.add_subcommand("pull", "Fetch an image from a registry");
+  pull->add_option("IMAGE", *word, "Name with a tag or digest")->required();
+  pull->callback([&context, word] {
+    RunWithClient(context, [&](Client& c) { return Pull(context, c, *word); });
+  });
+  CLI::App* load = app.add_subcommand(
+      "load", "Load images of an OCI layout or docker-archive");
+  load->add_option("FILE", *word, "A tar, a directory, or - for standard input")
+      ->required();
+  load->callback([&context, word] {
+    RunWithClient(context, [&](Client& c) { return Load(context, c, *word); });
+  });
+  app.add_subcommand("images", "List the images on this node")
+      ->callback([&context] {
+        RunWithClient(context, [&](Client& c) { return Images(context, c); });
+      });
+  const auto names = std::make_shared<std::vector<std::string>>();
+  CLI::App* rmi =
+      app.add_subcommand("rmi", "Remove images with all their names");
+  rmi->add_option("IMAGE", *names, "Names or ids")->required();
+  rmi->callback([&context, names] {
+    RunWithClient(context, [&](Client& c) {
+      return ForEach(context, *names, [&](const std::string& name) {
+        return RemoveImage(c, name);
+      });
+    });
+  });
+}
+
+}  // namespace gantry::ctl

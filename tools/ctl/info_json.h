@@ -1,0 +1,40 @@
+// Answers that carry an `info` map of JSON texts, shown as one JSON document.
+
+#ifndef GANTRY_TOOLS_CTL_INFO_JSON_H_
+#define GANTRY_TOOLS_CTL_INFO_JSON_H_
+
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "google/protobuf/map.h"
+#include "runtime/json/json.h"
+#include "tools/ctl/command.h"
+
+namespace gantry::ctl {
+
+using Info = google::protobuf::Map<std::string, std::string>;
+
+// `info` as a JSON object: a value that is a JSON object or list stands as
+// such, any other as a string. Keys are sorted.
+std::string InfoJson(const Info& info);
+
+// Prints `response` with its `info` (of that name) as InfoJson has it.
+template <typename Response>
+absl::Status PrintWithInfo(Context& context, Response response);
+
+// Implementation only.
+absl::Status PrintMerged(Context& context,
+                         const google::protobuf::Message& without_info,
+                         const Info& info);
+
+template <typename Response>
+absl::Status PrintWithInfo(Context& context, Response response) {
+  const Info info = std::move(*response.mutable_info());
+  response.clear_info();
+  return PrintMerged(context, response, info);
+}
+
+}  // namespace gantry::ctl
+
+#endif  // GANTRY_TOOLS_CTL_INFO_JSON_H_
