@@ -11,13 +11,13 @@
 #include "runtime/base/testing/status_matchers.h"
 #include "runtime/base/unique_fd.h"
 #include "runtime/sys/file.h"
-#include "runtime/sys/testing/temp_dir.h"
+#include "server/testing/short_dir.h"
 
 namespace gantry::server {
 namespace {
 
+using gantry::testing::StatusIs;
 using ::testing::HasSubstr;
-using testing::StatusIs;
 
 UniqueFd Listen(const std::string& path) {
   UniqueFd fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
@@ -31,14 +31,15 @@ UniqueFd Listen(const std::string& path) {
 }
 
 TEST(FreeSocketPath, MakesTheDirectory) {
-  sys::testing::TempDir dir;
+  testing::ShortDir dir;
   EXPECT_OK(FreeSocketPath(dir.path() + "/a/b/s"));
-  ASSERT_OK_AND_ASSIGN(struct stat made, sys::StatAt(dir.fd(), "a/b"));
+  ASSERT_OK_AND_ASSIGN(struct stat made,
+                       sys::StatAt(AT_FDCWD, dir.path() + "/a/b"));
   EXPECT_EQ(made.st_mode & 0777, 0700);
 }
 
 TEST(FreeSocketPath, RemovesASocketNobodyListensOn) {
-  sys::testing::TempDir dir;
+  testing::ShortDir dir;
   const std::string path = dir.path() + "/s";
   Listen(path).Reset();
   ASSERT_TRUE(sys::ExistsAt(AT_FDCWD, path));
@@ -47,7 +48,7 @@ TEST(FreeSocketPath, RemovesASocketNobodyListensOn) {
 }
 
 TEST(FreeSocketPath, LeavesALivingServerItsSocket) {
-  sys::testing::TempDir dir;
+  testing::ShortDir dir;
   const std::string path = dir.path() + "/s";
   UniqueFd server = Listen(path);
   EXPECT_THAT(FreeSocketPath(path),
@@ -57,12 +58,12 @@ TEST(FreeSocketPath, LeavesALivingServerItsSocket) {
 }
 
 TEST(FreeSocketPath, TouchesNothingButSockets) {
-  sys::testing::TempDir dir;
-  ASSERT_OK(sys::OpenAt(dir.fd(), "s", O_WRONLY | O_CREAT, 0600));
+  testing::ShortDir dir;
+  ASSERT_OK(sys::OpenAt(AT_FDCWD, dir.path() + "/s", O_WRONLY | O_CREAT, 0600));
   EXPECT_THAT(FreeSocketPath(dir.path() + "/s"),
               StatusIs(absl::StatusCode::kFailedPrecondition,
                        HasSubstr("something else")));
-  EXPECT_TRUE(sys::ExistsAt(dir.fd(), "s"));
+  EXPECT_TRUE(sys::ExistsAt(AT_FDCWD, dir.path() + "/s"));
 }
 
 }  // namespace

@@ -240,7 +240,8 @@ absl::Status Unpacker::MakeImplied(int parent, const std::string& base,
     opaque = true;
   }
   RETURN_IF_ERROR(sys::MkdirAt(parent, base, kImpliedDirMode));
-  // Whatever the umask says.
+  // Whatever the umask says and a set-gid parent hands down.
+  RETURN_IF_ERROR(SetOwner(parent, base, 0, 0));
   RETURN_IF_ERROR(SetMode(parent, base, kImpliedDirMode));
   if (!opaque) return absl::OkStatus();
   ASSIGN_OR_RETURN(

@@ -146,6 +146,17 @@ TEST_F(UnpackerTest, ImpliedDirectoriesAreRoots0755WhateverTheUmask) {
   }
 }
 
+TEST_F(UnpackerTest, SetGroupIdDirectoryHandsNothingDown) {
+  ASSERT_OK(Unpack(TarBuilder()
+                       .Dir("s", {.mode = 02755, .gid = 50})
+                       .File("s/implied/f", "x", {.mode = 0644})
+                       .Done()));
+  EXPECT_EQ(Stat("s").st_mode, mode_t{S_IFDIR | 02755});
+  EXPECT_EQ(Stat("s/implied").st_mode, mode_t{S_IFDIR | 0755});
+  EXPECT_EQ(Stat("s/implied").st_gid, 0u);
+  EXPECT_EQ(Stat("s/implied/f").st_gid, 0u);
+}
+
 TEST_F(UnpackerTest, WhiteoutsInOverlaysForm) {
   ASSERT_OK(Unpack(TarBuilder()
                        .File(".wh.gone", "")

@@ -18,10 +18,16 @@ grpc::Status EndOfCall(const CallName& call, const absl::Status& status) {
                    absl::Utf8SafeCHexEscape(call.object), ": ",
                    absl::StatusCodeToString(status.code()), ": ",
                    absl::Utf8SafeCHexEscape(status.message()));
-  if (IsClientMistake(status.code())) {
-    LOG(INFO) << line;
-  } else {
-    LOG(ERROR) << line;
+  switch (SeverityOf(status.code())) {
+    case Severity::kInfo:
+      LOG(INFO) << line;
+      break;
+    case Severity::kWarning:
+      LOG(WARNING) << line;
+      break;
+    case Severity::kError:
+      LOG(ERROR) << line;
+      break;
   }
   return ToGrpcStatus(status);
 }

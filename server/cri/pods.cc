@@ -20,7 +20,9 @@ using ::runtime::v1::RunPodSandboxResponse;
 using ::runtime::v1::StopPodSandboxResponse;
 
 std::string NameOf(const runtime::v1::PodSandboxMetadata& metadata) {
-  return absl::StrCat(metadata.namespace_(), "/", metadata.name());
+  return absl::StrCat(metadata.namespace_(),
+                      metadata.namespace_().empty() ? "" : "/",
+                      metadata.name());
 }
 
 work::Task<absl::StatusOr<RunPodSandboxResponse>> Run(

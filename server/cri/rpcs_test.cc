@@ -15,9 +15,9 @@
 #include "gtest/gtest.h"
 #include "runtime/base/testing/status_matchers.h"
 #include "runtime/json/json.h"
-#include "runtime/sys/testing/temp_dir.h"
 #include "server/cri/testing/test_services.h"
 #include "server/grpc_server.h"
+#include "server/testing/short_dir.h"
 
 namespace gantry::cri {
 namespace {
@@ -56,7 +56,7 @@ class RpcsTest : public ::testing::Test {
     auto next = [&queue] {
       void* tag;
       bool ok;
-      return queue.Next(&tag, &ok) && ok;
+      queue.Next(&tag, &ok);
     };
     grpc::Status status;
     grpc::ByteBuffer reply;
@@ -65,6 +65,8 @@ class RpcsTest : public ::testing::Test {
     next();
     call->WriteLast(grpc::ByteBuffer(&nothing, 1), grpc::WriteOptions(),
                     nullptr);
+    next();
+    call->Read(&reply, nullptr);
     next();
     call->Finish(&status, nullptr);
     next();
@@ -91,7 +93,7 @@ class RpcsTest : public ::testing::Test {
     services_.node().containers.Put(container);
   }
 
-  sys::testing::TempDir dir_;
+  server::testing::ShortDir dir_;
   testing::TestServices services_;
   std::unique_ptr<server::GrpcServer> server_;
   std::shared_ptr<grpc::Channel> channel_;

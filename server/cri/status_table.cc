@@ -8,27 +8,33 @@ namespace {
 struct Row {
   absl::StatusCode absl_code;
   grpc::StatusCode grpc_code;
-  bool client_mistake;
+  Severity severity;
 };
 
 constexpr Row kTable[] = {
-    {absl::StatusCode::kOk, grpc::OK, false},
-    {absl::StatusCode::kCancelled, grpc::CANCELLED, true},
-    {absl::StatusCode::kUnknown, grpc::UNKNOWN, false},
-    {absl::StatusCode::kInvalidArgument, grpc::INVALID_ARGUMENT, true},
-    {absl::StatusCode::kDeadlineExceeded, grpc::DEADLINE_EXCEEDED, false},
-    {absl::StatusCode::kNotFound, grpc::NOT_FOUND, true},
-    {absl::StatusCode::kAlreadyExists, grpc::ALREADY_EXISTS, true},
-    {absl::StatusCode::kPermissionDenied, grpc::PERMISSION_DENIED, false},
-    {absl::StatusCode::kResourceExhausted, grpc::RESOURCE_EXHAUSTED, false},
-    {absl::StatusCode::kFailedPrecondition, grpc::FAILED_PRECONDITION, true},
-    {absl::StatusCode::kAborted, grpc::ABORTED, false},
-    {absl::StatusCode::kOutOfRange, grpc::OUT_OF_RANGE, true},
-    {absl::StatusCode::kUnimplemented, grpc::UNIMPLEMENTED, true},
-    {absl::StatusCode::kInternal, grpc::INTERNAL, false},
-    {absl::StatusCode::kUnavailable, grpc::UNAVAILABLE, false},
-    {absl::StatusCode::kDataLoss, grpc::DATA_LOSS, false},
-    {absl::StatusCode::kUnauthenticated, grpc::UNAUTHENTICATED, true},
+    {absl::StatusCode::kOk, grpc::OK, Severity::kInfo},
+    {absl::StatusCode::kCancelled, grpc::CANCELLED, Severity::kInfo},
+    {absl::StatusCode::kUnknown, grpc::UNKNOWN, Severity::kError},
+    {absl::StatusCode::kInvalidArgument, grpc::INVALID_ARGUMENT,
+     Severity::kInfo},
+    {absl::StatusCode::kDeadlineExceeded, grpc::DEADLINE_EXCEEDED,
+     Severity::kWarning},
+    {absl::StatusCode::kNotFound, grpc::NOT_FOUND, Severity::kInfo},
+    {absl::StatusCode::kAlreadyExists, grpc::ALREADY_EXISTS, Severity::kInfo},
+    {absl::StatusCode::kPermissionDenied, grpc::PERMISSION_DENIED,
+     Severity::kWarning},
+    {absl::StatusCode::kResourceExhausted, grpc::RESOURCE_EXHAUSTED,
+     Severity::kWarning},
+    {absl::StatusCode::kFailedPrecondition, grpc::FAILED_PRECONDITION,
+     Severity::kInfo},
+    {absl::StatusCode::kAborted, grpc::ABORTED, Severity::kWarning},
+    {absl::StatusCode::kOutOfRange, grpc::OUT_OF_RANGE, Severity::kInfo},
+    {absl::StatusCode::kUnimplemented, grpc::UNIMPLEMENTED, Severity::kInfo},
+    {absl::StatusCode::kInternal, grpc::INTERNAL, Severity::kError},
+    {absl::StatusCode::kUnavailable, grpc::UNAVAILABLE, Severity::kWarning},
+    {absl::StatusCode::kDataLoss, grpc::DATA_LOSS, Severity::kError},
+    {absl::StatusCode::kUnauthenticated, grpc::UNAUTHENTICATED,
+     Severity::kInfo},
 };
 
 constexpr size_t kMaxMessageBytes = 2048;
@@ -59,8 +65,6 @@ grpc::Status ToGrpcStatus(const absl::Status& status) {
   return grpc::Status(GrpcCodeOf(status.code()), Cut(status.message()));
 }
 
-bool IsClientMistake(absl::StatusCode code) {
-  return RowOf(code).client_mistake;
-}
+Severity SeverityOf(absl::StatusCode code) { return RowOf(code).severity; }
 
 }  // namespace gantry::cri

@@ -17,8 +17,10 @@ grpc::StatusCode GrpcCodeOf(absl::StatusCode code);
 // default, each byte up to three when escaped) is cut and ends in "...".
 grpc::Status ToGrpcStatus(const absl::Status& status);
 
-// Whether the client can mend it: logged as INFO, not as a fault of this node.
-bool IsClientMistake(absl::StatusCode code);
+// How an error is logged: what the client can mend is no fault of this node,
+// what may go away by itself is not yet one.
+enum class Severity { kInfo, kWarning, kError };
+Severity SeverityOf(absl::StatusCode code);
 
 }  // namespace gantry::cri
 

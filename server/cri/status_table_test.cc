@@ -33,12 +33,15 @@ TEST(StatusTable, LongMessageIsCutAtACharacter) {
 }
 
 TEST(StatusTable, WhatTheClientCanMendIsNoFaultOfTheNode) {
-  EXPECT_TRUE(IsClientMistake(absl::StatusCode::kInvalidArgument));
-  EXPECT_TRUE(IsClientMistake(absl::StatusCode::kNotFound));
-  EXPECT_TRUE(IsClientMistake(absl::StatusCode::kUnimplemented));
-  EXPECT_FALSE(IsClientMistake(absl::StatusCode::kInternal));
-  EXPECT_FALSE(IsClientMistake(absl::StatusCode::kUnavailable));
-  EXPECT_FALSE(IsClientMistake(absl::StatusCode::kDataLoss));
+  EXPECT_EQ(SeverityOf(absl::StatusCode::kInvalidArgument), Severity::kInfo);
+  EXPECT_EQ(SeverityOf(absl::StatusCode::kNotFound), Severity::kInfo);
+  EXPECT_EQ(SeverityOf(absl::StatusCode::kUnimplemented), Severity::kInfo);
+  // The command of an ExecSync took too long, say.
+  EXPECT_EQ(SeverityOf(absl::StatusCode::kDeadlineExceeded),
+            Severity::kWarning);
+  EXPECT_EQ(SeverityOf(absl::StatusCode::kUnavailable), Severity::kWarning);
+  EXPECT_EQ(SeverityOf(absl::StatusCode::kInternal), Severity::kError);
+  EXPECT_EQ(SeverityOf(absl::StatusCode::kDataLoss), Severity::kError);
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "proto/plan.pb.h"
 #include "runtime/base/status.h"
 #include "runtime/cgroup/hierarchies.h"
@@ -136,7 +137,10 @@ absl::StatusOr<std::string> CgroupParentFromCri(const std::string& parent) {
                     parent);
   }
   RETURN_IF_ERROR(CheckAbsolutePath(field, parent));
-  absl::StatusOr<std::string> path = cgroup::NormalizeCgroupPath(parent);
+  absl::string_view bare = parent;
+  while (absl::ConsumeSuffix(&bare, "/")) {
+  }
+  absl::StatusOr<std::string> path = cgroup::NormalizeCgroupPath(bare);
   if (!path.ok()) return Annotate(path.status(), field);
   return absl::StrCat("/", *path);
 }

@@ -2,10 +2,8 @@
 
 #include <errno.h>
 #include <signal.h>
-#include <unistd.h>
 
 #include <atomic>
-#include <memory>
 #include <optional>
 #include <string>
 #include <thread>
@@ -14,8 +12,6 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
-#include "absl/synchronization/mutex.h"
-#include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -23,12 +19,9 @@
 #include "runtime/base/testing/status_matchers.h"
 #include "runtime/base/unique_fd.h"
 #include "runtime/sys/file.h"
-#include "runtime/sys/testing/temp_dir.h"
 #include "server/shim/testing/await_task.h"
+#include "server/shim/testing/client_fixture.h"
 #include "server/shim/testing/fake_shim.h"
-#include "server/work/executor.h"
-#include "server/work/loop_thread.h"
-#include "shim/donation.h"
 
 namespace gantry::shim_client {
 namespace {
@@ -36,102 +29,6 @@ namespace {
 using ::gantry::testing::IsOkAndHolds;
 using ::gantry::testing::StatusIs;
 using ::testing::HasSubstr;
-
-constexpr absl::Duration kBound = absl::Milliseconds(400);
-constexpr absl::Duration kLong = absl::Seconds(20);
-
-bool Eventually(const std::function<bool()>& condition) {
-  for (int i = 0; i < 2000; ++i) {
-    if (condition()) return true;
-    absl::SleepFor(absl::Milliseconds(5));
-  }
-  return false;
-}
-
-shim::Envelope ExitedEvent(int code) {
-  shim::Envelope event;
-  event.mutable_exited()->set_exit_code(code);
-  event.mutable_exited()->set_finished_at(1);
-  return event;
-}
-
-shim::Envelope ExecExitedEvent(const std::string& exec_id, int code) {
-  shim::Envelope event;
-  event.mutable_exec_exited()->set_exec_id(exec_id);
-  event.mutable_exec_exited()->set_exit_code(code);
-  return event;
-}
-
-shim::ExecRequest ExecOf(const std::string& exec_id) {
-  shim::ExecRequest request;
-  request.set_exec_id(exec_id);
-  request.add_args("true");
-  return request;
-}
-
-// What was told about the end of the container.
-class Ends {
- public:
-  std::function<void(ExitOutcome)> Listener() {
-    return [this](ExitOutcome outcome) {
-      absl::MutexLock lock(&mutex_);
-      outcomes_.push_back(std::move(outcome));
-    };
-  }
-  int count() {
-    absl::MutexLock lock(&mutex_);
-    return outcomes_.size();
-  }
-  ExitOutcome Only() {
-    EXPECT_TRUE(Eventually([this] { return count() > 0; }));
-    absl::SleepFor(absl::Milliseconds(50));
-    absl::MutexLock lock(&mutex_);
-    EXPECT_EQ(outcomes_.size(), 1);
-    return outcomes_.empty() ? ExitOutcome{} : outcomes_[0];
-  }
-
- private:
-  absl::Mutex mutex_;
-  std::vector<ExitOutcome> outcomes_ ABSL_GUARDED_BY(mutex_);
-};
-
-class ShimClientTest : public ::testing::Test {
- protected:
-  void SetUp() override {
-    ASSERT_OK_AND_ASSIGN(loop_, work::LoopThread::Start("loop", executor_));
-    fake_ = std::make_unique<FakeShim>(dir_.fd());
-    options_.request_timeout = kLong;
-    options_.exec_timeout = kLong;
-    options_.reconnect_first = absl::Milliseconds(5);
-    options_.reconnect_last = absl::Milliseconds(20);
-  }
-
-  void TearDown() override {
-    client_.reset();
-    loop_.reset();
-  }
-
-  // A client whose first connection is a socket pair, as after a launch.
-  void Adopt() {
-    ASSERT_OK_AND_ASSIGN(UniqueFd run_dir, sys::Duplicate(dir_.fd()));
-    client_ =
-        ShimClient::Adopt(*loop_, executor_, fake_->Handshake(), ::getpid(),
-                          fake_->Pidfd(), std::move(run_dir), options_);
-    client_->OnExit(ends_.Listener());
-  }
-
-  auto Connect() {
-    return Await(ShimClient::Connect(*loop_, executor_, dir_.fd(), options_));
-  }
-
-  sys::testing::TempDir dir_;
-  Ends ends_;
-  work::Executor executor_{"test", 2};
-  std::unique_ptr<work::LoopThread> loop_;
-  std::unique_ptr<FakeShim> fake_;
-  ShimClientOptions options_;
-  std::unique_ptr<ShimClient> client_;
-};
 
 TEST_F(ShimClientTest, AnswersMayOvertakeOneAnother) {
   Adopt();
@@ -274,120 +171,6 @@ TEST_F(ShimClientTest, AMessageOverTheLimitIsRefusedAndCostsNothingElse) {
   EXPECT_OK(Await(client_->GetState()));
 }
 
-TEST_F(ShimClientTest, ExitedIsToldOnceAlthoughTheShimDiesThereafter) {
-  Adopt();
-  fake_->Send(ExitedEvent(3));
-  ASSERT_TRUE(Eventually([&] { return ends_.count() == 1; }));
-  fake_->Die();
-  EXPECT_OK(Await(client_->WaitGone(kLong)));
-  ExitOutcome outcome = ends_.Only();
-  EXPECT_FALSE(outcome.shim_lost);
-  EXPECT_EQ(outcome.exited.exit_code(), 3);
-}
-
-TEST_F(ShimClientTest, AListenerThatComesLateIsToldAtOnce) {
-  Adopt();
-  fake_->Send(ExitedEvent(3));
-  ends_.Only();
-  Ends late;
-  client_->OnExit(late.Listener());
-  EXPECT_EQ(late.Only().exited.exit_code(), 3);
-}
-
-TEST_F(ShimClientTest, WhatTheShimSaidBeforeItDiedIsHeard) {
-  Adopt();
-  fake_->SetHandler([](Incoming) {
-    Incoming answer;
-    answer.envelope.mutable_exec_started();
-    return answer;
-  });
-  ASSERT_OK(Await(client_->Exec(ExecOf("e"), {})));
-  absl::Notification go;
-  loop_->Post([&go] { go.WaitForNotification(); });
-  fake_->Send(ExecExitedEvent("e", 137));
-  fake_->Send(ExitedEvent(4));
-  fake_->Die();
-  go.Notify();
-  EXPECT_EQ(ends_.Only().exited.exit_code(), 4);
-  EXPECT_THAT(Await(client_->WaitExec("e")), IsOkAndHolds(137));
-}
-
-TEST_F(ShimClientTest, ADeadShimWithoutARecordIsLost) {
-  Adopt();
-  fake_->SetHandler([](Incoming request) {
-    Incoming answer;
-    if (request.envelope.has_exec_request()) {
-      answer.envelope.mutable_exec_started();
-    }
-    return answer;
-  });
-  ASSERT_OK(Await(client_->Exec(ExecOf("e"), {})));
-  Running<absl::StatusOr<int>> exec(client_->WaitExec("e"));
-  Running<absl::Status> pending(client_->Signal(SIGTERM, false));
-  fake_->Die();
-  EXPECT_TRUE(ends_.Only().shim_lost);
-  EXPECT_THAT(pending.Get(), StatusIs(absl::StatusCode::kUnavailable));
-  EXPECT_THAT(exec.Get(), StatusIs(absl::StatusCode::kUnavailable));
-  EXPECT_THAT(Await(client_->GetState()),
-              StatusIs(absl::StatusCode::kUnavailable));
-  EXPECT_OK(Await(client_->WaitGone(kLong)));
-}
-
-TEST_F(ShimClientTest, TheRecordOfADeadShimTellsTheEnd) {
-  Adopt();
-  UniqueFd record =
-      sys::OpenAt(dir_.fd(), shim::kExitRecordName, O_WRONLY | O_CREAT, 0600)
-          .value();
-  ASSERT_OK(
-      sys::WriteAll(record.get(), ExitedEvent(9).exited().SerializeAsString()));
-  fake_->Die();
-  ExitOutcome outcome = ends_.Only();
-  EXPECT_FALSE(outcome.shim_lost);
-  EXPECT_EQ(outcome.exited.exit_code(), 9);
-}
-
-TEST_F(ShimClientTest, ADamagedRecordIsNone) {
-  Adopt();
-  UniqueFd record =
-      sys::OpenAt(dir_.fd(), shim::kExitRecordName, O_WRONLY | O_CREAT, 0600)
-          .value();
-  ASSERT_OK(sys::WriteAll(record.get(), "\xff\xff\xff"));
-  fake_->Die();
-  EXPECT_TRUE(ends_.Only().shim_lost);
-}
-
-TEST_F(ShimClientTest, ALostConnectionIsMadeAgain) {
-  Adopt();
-  ASSERT_OK(Await(client_->GetState()));
-  fake_->DropConnections();
-  ASSERT_TRUE(Eventually([&] { return Await(client_->GetState()).ok(); }));
-  EXPECT_EQ(fake_->connections(), 1);
-  EXPECT_EQ(ends_.count(), 0);
-  fake_->Send(ExitedEvent(5));
-  EXPECT_EQ(ends_.Only().exited.exit_code(), 5);
-}
-
-TEST_F(ShimClientTest, BytesThatAreNoMessageCostTheConnectionOnly) {
-  Adopt();
-  ASSERT_OK(Await(client_->GetState()));
-  fake_->SendRaw("\xff\xff\xff\xff");
-  ASSERT_TRUE(Eventually([&] { return !Await(client_->GetState()).ok(); }));
-  ASSERT_TRUE(Eventually([&] { return Await(client_->GetState()).ok(); }));
-  EXPECT_EQ(ends_.count(), 0);
-}
-
-TEST_F(ShimClientTest, AnExitThatWasMissedIsAskedFor) {
-  Adopt();
-  fake_->SetHandler([](Incoming) {
-    Incoming answer;
-    *answer.envelope.mutable_state()->mutable_exited() =
-        ExitedEvent(6).exited();
-    return answer;
-  });
-  fake_->DropConnections();
-  EXPECT_EQ(ends_.Only().exited.exit_code(), 6);
-}
-
 TEST_F(ShimClientTest, TheEndOfAnExecIsKeptUntilSomebodyWaits) {
   Adopt();
   fake_->SetHandler([](Incoming) {
@@ -459,68 +242,6 @@ TEST_F(ShimClientTest, AnExecThatStartsAfterItWasGivenUpIsKilled) {
   EXPECT_TRUE(Eventually([&] { return killed.load(); }));
 }
 
-TEST_F(ShimClientTest, AnExecWhoseAnswerWasLostIsKilled) {
-  Adopt();
-  std::atomic<bool> asked = false;
-  std::atomic<bool> killed = false;
-  fake_->SetHandler([&](Incoming request) {
-    Incoming answer;
-    if (request.envelope.has_exec_request()) asked = true;
-    if (request.envelope.has_exec_signal_request()) killed = true;
-    if (request.envelope.has_state_request()) {
-      answer.envelope.mutable_state()->add_exec_ids("e");
-      answer.envelope.mutable_state()->add_exec_ids("of-another-server");
-    }
-    return answer;
-  });
-  Running<absl::StatusOr<ExecStartedResult>> exec(
-      client_->Exec(ExecOf("e"), {}));
-  ASSERT_TRUE(Eventually([&] { return asked.load(); }));
-  fake_->DropConnections();
-  EXPECT_THAT(exec.Get(), StatusIs(absl::StatusCode::kUnavailable));
-  EXPECT_TRUE(Eventually([&] { return killed.load(); }));
-}
-
-TEST_F(ShimClientTest, EndsOfExecsThatWereMissedAreAskedFor) {
-  Adopt();
-  std::atomic<int> states = 0;
-  fake_->SetHandler([&](Incoming request) {
-    Incoming answer;
-    if (request.envelope.has_exec_request()) {
-      answer.envelope.mutable_exec_started()->set_pid(1);
-      return answer;
-    }
-    // "later" ends between the first and the second question.
-    shim::State& state = *answer.envelope.mutable_state();
-    shim::ExecExited& ended = *state.add_exec_exits();
-    if (states++ == 0) {
-      state.add_exec_ids("later");
-      ended.set_exec_id("missed");
-      ended.set_exit_code(21);
-    } else {
-      ended.set_exec_id("later");
-      ended.set_exit_code(22);
-    }
-    return answer;
-  });
-  for (const char* exec_id : {"missed", "later", "vanished"}) {
-    ASSERT_OK(Await(client_->Exec(ExecOf(exec_id), {})));
-  }
-  Running<absl::StatusOr<int>> missed(client_->WaitExec("missed"));
-  Running<absl::StatusOr<int>> later(client_->WaitExec("later"));
-  Running<absl::StatusOr<int>> vanished(client_->WaitExec("vanished"));
-  fake_->DropConnections();
-  EXPECT_THAT(missed.Get(), IsOkAndHolds(21));
-  EXPECT_THAT(vanished.Get(), StatusIs(absl::StatusCode::kUnavailable));
-  EXPECT_THAT(later.Get(), IsOkAndHolds(22));
-}
-
-TEST_F(ShimClientTest, WaitGoneIsBounded) {
-  Adopt();
-  EXPECT_THAT(Await(client_->WaitGone(absl::Milliseconds(20))),
-              StatusIs(absl::StatusCode::kDeadlineExceeded));
-}
-
 TEST_F(ShimClientTest, ClosingCancelsAndTellsNoExit) {
   Adopt();
   fake_->SetHandler([](Incoming) { return Incoming{}; });
@@ -555,49 +276,6 @@ TEST_F(ShimClientTest, ManyThreadsShareOneClient) {
   }
   for (std::thread& thread : threads) thread.join();
   EXPECT_EQ(answered, 800);
-}
-
-TEST_F(ShimClientTest, ConnectsToARunningShim) {
-  ASSERT_OK_AND_ASSIGN(client_, Connect());
-  client_->OnExit(ends_.Listener());
-  EXPECT_OK(Await(client_->GetState()));
-  fake_->Send(ExitedEvent(8));
-  EXPECT_EQ(ends_.Only().exited.exit_code(), 8);
-}
-
-TEST_F(ShimClientTest, ConnectHearsOfAnExitThatHasHappened) {
-  fake_->SetHandler([](Incoming) {
-    Incoming answer;
-    *answer.envelope.mutable_state()->mutable_exited() =
-        ExitedEvent(7).exited();
-    return answer;
-  });
-  ASSERT_OK_AND_ASSIGN(client_, Connect());
-  client_->OnExit(ends_.Listener());
-  EXPECT_EQ(ends_.Only().exited.exit_code(), 7);
-}
-
-TEST_F(ShimClientTest, ConnectFindsNobody) {
-  // A socket file without a listener, as a killed shim leaves it.
-  fake_->StopListening();
-  EXPECT_THAT(Connect(), StatusIs(absl::StatusCode::kNotFound));
-  fake_.reset();
-  EXPECT_THAT(Connect(), StatusIs(absl::StatusCode::kNotFound));
-}
-
-TEST_F(ShimClientTest, ConnectToAShimThatDoesNotAnswerIsBounded) {
-  options_.request_timeout = kBound;
-  fake_->Pause(true);
-  EXPECT_THAT(Connect(), StatusIs(absl::StatusCode::kDeadlineExceeded));
-}
-
-TEST_F(ShimClientTest, ConnectRefusesAnotherProcessThanTheStatesShim) {
-  fake_->SetHandler([](Incoming) {
-    Incoming answer;
-    answer.envelope.mutable_state()->mutable_started()->set_shim_pid(1);
-    return answer;
-  });
-  EXPECT_THAT(Connect(), StatusIs(absl::StatusCode::kFailedPrecondition));
 }
 
 }  // namespace

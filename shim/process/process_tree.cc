@@ -1,8 +1,8 @@
 #include "shim/process/process_tree.h"
 
 #include <fcntl.h>
-#include <sched.h>
 #include <signal.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "runtime/base/clock.h"
 #include "runtime/base/status.h"
 #include "runtime/base/unique_fd.h"
 #include "runtime/sys/file.h"
@@ -18,7 +19,10 @@
 namespace gantry::shim {
 namespace {
 
-constexpr int kMaxRounds = 100;
+// How long the processes may take to stand still: a stop is taken when its
+// process is next run, which a busy machine puts off.
+constexpr int64_t kPatienceNanos = 2'000'000'000;
+constexpr useconds_t kPauseMicros = 500;
 
 bool Contains(const std::vector<pid_t>& sorted, pid_t pid) {
   return std::binary_search(sorted.begin(), sorted.end(), pid);
@@ -72,7 +76,8 @@ absl::Status SignalTree(
                    sys::OpenAt(AT_FDCWD, "/proc", O_PATH | O_DIRECTORY));
   std::vector<pid_t> stopped;
   bool complete = false;
-  for (int round = 0; round < kMaxRounds && !complete; ++round) {
+  const int64_t give_up = RealClock().BootNanos() + kPatienceNanos;
+  while (!complete && RealClock().BootNanos() < give_up) {
     ASSIGN_OR_RETURN(std::vector<pid_t> pids, candidates());
     const Snapshot snapshot = ReadSnapshot(proc.get(), std::move(pids));
     const std::vector<pid_t> tree = TreeOf(root, snapshot.links);
@@ -83,7 +88,7 @@ absl::Status SignalTree(
       complete = false;
       kill(pid, SIGSTOP);
     }
-    if (!complete) sched_yield();
+    if (!complete) usleep(kPauseMicros);
     std::vector<pid_t> all;
     std::set_union(stopped.begin(), stopped.end(), tree.begin(), tree.end(),
                    std::back_inserter(all));
@@ -100,7 +105,7 @@ absl::Status SignalTree(
   }
   if (result.ok() && !complete) {
     return absl::AbortedError(
-        absl::StrCat("processes of exec ", root, " multiply too fast"));
+        absl::StrCat("the processes of exec ", root, " do not stand still"));
   }
   return result;
 }

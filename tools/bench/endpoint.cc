@@ -53,10 +53,7 @@ absl::StatusOr<std::unique_ptr<Endpoint>> Endpoint::Connect(
   std::unique_ptr<Endpoint> endpoint(new Endpoint(options, mark));
   ASSIGN_OR_RETURN(endpoint->client_, ctl::Client::For(options.socket));
   endpoint->client_->SetLimit(kLimit);
-  const absl::Status greeted = endpoint->Greet();
-  if (!greeted.ok()) {
-    return ctl::ExplainUnreachable(greeted, endpoint->client_->socket_path());
-  }
+  RETURN_IF_ERROR(endpoint->Greet());
   return endpoint;
 }
 

@@ -21,7 +21,7 @@ class ModesTest : public ::testing::Test {
  protected:
   ModesTest() {
     server_.AddImage("localhost/busybox:latest", "sha256:0123");
-    options_.endpoint.socket = "unix://" + dir_.path() + "/s";
+    options_.endpoint.socket = "unix://" + server_.socket_path();
     options_.count = 5;
     options_.parallel = 3;
     options_.scratch = scratch_.path();
@@ -32,9 +32,8 @@ class ModesTest : public ::testing::Test {
     EXPECT_TRUE(left.ok() && left->empty());
   }
 
-  sys::testing::TempDir dir_;
   sys::testing::TempDir scratch_;
-  ctl::testing::FakeCriServer server_{dir_.path() + "/s"};
+  ctl::testing::FakeCriServer server_;
   ModeOptions options_;
 };
 

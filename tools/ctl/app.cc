@@ -33,13 +33,10 @@ void AddGlobalOptions(CLI::App& app, GlobalOptions& options) {
       ->capture_default_str();
 }
 
-int Finish(const Context& context, const std::string& endpoint) {
+int Finish(const Context& context) {
   if (context.result.ok()) return context.exit_code;
-  absl::Status shown = context.result;
-  const absl::StatusOr<std::string> path = SocketPath(endpoint);
-  if (path.ok()) shown = ExplainUnreachable(shown, *path);
-  context.err << ErrorText(shown);
-  return absl::IsCancelled(shown) ? kInterrupted : kFailed;
+  context.err << ErrorText(context.result);
+  return absl::IsCancelled(context.result) ? kInterrupted : kFailed;
 }
 
 }  // namespace
@@ -83,7 +80,7 @@ int RunGantryctl(const std::vector<std::string>& arguments, std::ostream& out,
     const int code = app.exit(error, out, err);
     return code == 0 ? 0 : kUsage;
   }
-  return Finish(context, context.endpoint);
+  return Finish(context);
 }
 
 }  // namespace gantry::ctl

@@ -51,10 +51,10 @@ class AppTest : public ::testing::Test {
   }
 
   sys::testing::TempDir dir_;
-  std::string socket_ = dir_.path() + "/s";
   std::string logs_ = dir_.path() + "/logs";
   std::unique_ptr<testing::FakeCriServer> server_ =
-      std::make_unique<testing::FakeCriServer>(socket_);
+      std::make_unique<testing::FakeCriServer>();
+  std::string socket_ = server_->socket_path();
   std::ostringstream out_;
   std::ostringstream err_;
 };
@@ -82,6 +82,12 @@ TEST_F(AppTest, NoServerSaysHowToStartIt) {
   EXPECT_EQ(Run({"ps"}), 1);
   EXPECT_THAT(err_.str(), HasSubstr("gantryctl: no server at " + socket_));
   EXPECT_THAT(err_.str(), HasSubstr("is gantryd running?"));
+}
+
+TEST_F(AppTest, EndpointTooLongForASocketIsRefused) {
+  const std::string path = "/" + std::string(107, 'x');
+  EXPECT_EQ(RunGantryctl({"--endpoint", path, "ps"}, out_, err_), 1);
+  EXPECT_THAT(err_.str(), HasSubstr("at most 107 bytes"));
 }
 
 TEST_F(AppTest, EndpointMustBeASocket) {
@@ -129,7 +135,7 @@ TEST_F(AppTest, RunOfAMissingImageSaysHowToGetIt) {
 TEST_F(AppTest, RunThatFailsLeavesNothingBehind) {
   server_->FailCreate("mount overlay: EINVAL");
   EXPECT_EQ(RunImage({}, {"echo"}), 1);
-  EXPECT_THAT(err_.str(), HasSubstr("create the container: mount overlay"));
+  EXPECT_THAT(err_.str(), HasSubstr("gantryctl: mount overlay: EINVAL"));
   EXPECT_EQ(server_->pods(), 0);
 }
 

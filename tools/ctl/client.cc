@@ -11,6 +11,7 @@
 #include "proto/admin.grpc.pb.h"
 #include "proto/cri/v1/api.grpc.pb.h"
 #include "runtime/base/status.h"
+#include "tools/ctl/error_text.h"
 
 namespace gantry::ctl {
 namespace {
@@ -21,8 +22,8 @@ constexpr absl::Duration kQuestion = absl::Seconds(10);
 constexpr absl::Duration kChange = absl::Minutes(2);
 constexpr absl::Duration kUnlimited = absl::InfiniteDuration();
 
+// gRPC's codes are numbered as absl's are.
 absl::Status FromGrpc(const grpc::Status& status) {
-  // gRPC's codes are numbered as absl's are.
   return absl::Status(static_cast<absl::StatusCode>(status.error_code()),
                       status.error_message());
 }
@@ -47,32 +48,45 @@ grpc::ChannelArguments Arguments() {
 }  // namespace
 
 struct Client::Stubs {
-  explicit Stubs(const std::shared_ptr<grpc::Channel>& channel)
-      : runtime(v1::RuntimeService::NewStub(channel)),
+  Stubs(std::shared_ptr<grpc::Channel> to, std::string path)
+      : channel(std::move(to)),
+        socket_path(std::move(path)),
+        runtime(v1::RuntimeService::NewStub(channel)),
         image(v1::ImageService::NewStub(channel)),
         admin(admin::v1::Admin::NewStub(channel)) {}
 
+  // UNAVAILABLE may be the server's own answer (a registry is away): only
+  // without a connection is it about the server.
+  absl::Status Outcome(const grpc::Status& status) const {
+    const absl::Status outcome = FromGrpc(status);
+    if (channel->GetState(/*try_to_connect=*/false) == GRPC_CHANNEL_READY) {
+      return outcome;
+    }
+    return ExplainUnreachable(outcome, socket_path);
+  }
+
+  // `chosen`: the user's limit, zero without one.
+  template <typename Stub, typename Request, typename Response>
+  absl::StatusOr<Response> Unary(
+      Stub& stub,
+      grpc::Status (Stub::*verb)(grpc::ClientContext*, const Request&,
+                                 Response*),
+      const Request& request, absl::Duration chosen,
+      absl::Duration by_default) const {
+    grpc::ClientContext context;
+    Limit(chosen > absl::ZeroDuration() ? chosen : by_default, &context);
+    Response response;
+    const grpc::Status status = (stub.*verb)(&context, request, &response);
+    if (!status.ok()) return Outcome(status);
+    return response;
+  }
+
+  std::shared_ptr<grpc::Channel> channel;
+  std::string socket_path;
   std::unique_ptr<v1::RuntimeService::Stub> runtime;
   std::unique_ptr<v1::ImageService::Stub> image;
   std::unique_ptr<admin::v1::Admin::Stub> admin;
 };
-
-namespace {
-
-template <typename Stub, typename Request, typename Response>
-absl::StatusOr<Response> Unary(
-    Stub& stub,
-    grpc::Status (Stub::*verb)(grpc::ClientContext*, const Request&, Response*),
-    const Request& request, absl::Duration chosen, absl::Duration by_default) {
-  grpc::ClientContext context;
-  Limit(chosen > absl::ZeroDuration() ? chosen : by_default, &context);
-  Response response;
-  const grpc::Status status = (stub.*verb)(&context, request, &response);
-  if (!status.ok()) return FromGrpc(status);
-  return response;
-}
-
-}  // namespace
 
 absl::StatusOr<std::string> SocketPath(absl::string_view endpoint) {
   absl::string_view path = endpoint;
@@ -82,20 +96,26 @@ absl::StatusOr<std::string> SocketPath(absl::string_view endpoint) {
         "endpoint \"", endpoint,
         "\": expected a socket such as unix:///run/gantry/gantry.sock"));
   }
+  // sockaddr_un has no room for more.
+  if (path.size() > 107) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "endpoint \"", endpoint, "\": a socket's path has at most 107 bytes"));
+  }
   return std::string(path);
 }
 
 absl::StatusOr<std::unique_ptr<Client>> Client::For(
     absl::string_view endpoint) {
   ASSIGN_OR_RETURN(std::string path, SocketPath(endpoint));
-  return std::unique_ptr<Client>(new Client(std::move(path)));
+  return std::unique_ptr<Client>(new Client(path));
 }
 
-Client::Client(std::string socket_path)
-    : socket_path_(std::move(socket_path)),
-      stubs_(std::make_unique<Stubs>(grpc::CreateCustomChannel(
-          absl::StrCat("unix:", socket_path_),
-          grpc::InsecureChannelCredentials(), Arguments()))) {}
+Client::Client(const std::string& socket_path)
+    : stubs_(std::make_unique<Stubs>(
+          grpc::CreateCustomChannel(absl::StrCat("unix:", socket_path),
+                                    grpc::InsecureChannelCredentials(),
+                                    Arguments()),
+          socket_path)) {}
 
 Client::~Client() = default;
 
@@ -103,8 +123,8 @@ Client::~Client() = default;
 #define GANTRY_CTL_CALL(verb, stub, Service, by_default)                   \
   Client::Answer<v1::verb##Response> Client::Call(                         \
       const v1::verb##Request& request) {                                  \
-    return Unary(*stubs_->stub, &v1::Service::Stub::verb, request, limit_, \
-                 by_default);                                              \
+    return stubs_->Unary(*stubs_->stub, &v1::Service::Stub::verb, request, \
+                         limit_, by_default);                              \
   }
 
 GANTRY_CTL_CALL(Version, runtime, RuntimeService, kQuestion)
@@ -141,7 +161,7 @@ Client::Answer<admin::v1::LoadResponse> Client::LoadPath(
   writer->Write(request);
   writer->WritesDone();
   const grpc::Status status = writer->Finish();
-  if (!status.ok()) return FromGrpc(status);
+  if (!status.ok()) return stubs_->Outcome(status);
   return response;
 }
 
@@ -167,7 +187,7 @@ Client::Answer<admin::v1::LoadResponse> Client::LoadChunks(
   writer->WritesDone();
   const grpc::Status status = writer->Finish();
   if (!read.ok()) return read;
-  if (!status.ok()) return FromGrpc(status);
+  if (!status.ok()) return stubs_->Outcome(status);
   return response;
 }
 

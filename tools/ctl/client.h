@@ -4,7 +4,7 @@
 // Ownership: the Client owns its channel. Thread safety: calls from any number
 // of threads at once. Blocking: each call, up to its limit (SetLimit).
 // Errors: the server's code and message. UNAVAILABLE when nobody answers, with
-// the reason found at the socket (see error_text.h for what to do about it).
+// the reason found at the socket and a hint (error_text.h).
 
 #ifndef GANTRY_TOOLS_CTL_CLIENT_H_
 #define GANTRY_TOOLS_CTL_CLIENT_H_
@@ -35,8 +35,6 @@ class Client {
   static absl::StatusOr<std::unique_ptr<Client>> For(
       absl::string_view endpoint);
   ~Client();
-
-  const std::string& socket_path() const { return socket_path_; }
 
   // The longest that a call may take, in place of each verb's own default.
   void SetLimit(absl::Duration limit) { limit_ = limit; }
@@ -90,9 +88,8 @@ class Client {
 
  private:
   struct Stubs;
-  explicit Client(std::string socket_path);
+  explicit Client(const std::string& socket_path);
 
-  std::string socket_path_;
   absl::Duration limit_ = absl::ZeroDuration();
   std::unique_ptr<Stubs> stubs_;
 };

@@ -35,7 +35,7 @@ absl::Status Exec(Context& context, Client& client, const std::string& word,
         std::ceil(absl::ToDoubleSeconds(context.timeout))));
     client.SetLimit(absl::Seconds(request.timeout()) + kGrace);
   }
-  ASSIGN_OR_RETURN(v1::ExecSyncResponse answer, client.Call(request), "exec");
+  ASSIGN_OR_RETURN(v1::ExecSyncResponse answer, client.Call(request));
   context.exit_code = answer.exit_code();
   if (context.json) return context.PrintJson(answer);
   context.out << answer.stdout() << std::flush;

@@ -27,11 +27,14 @@ std::string Table::ToString() const {
   }
   std::string text;
   for (const std::vector<std::string>& row : rows_) {
+    std::string line;
     for (size_t i = 0; i < row.size(); ++i) {
-      text += row[i];
-      if (i + 1 < row.size()) text.append(widths[i] - row[i].size() + 3, ' ');
+      line += row[i];
+      if (i + 1 < row.size()) line.append(widths[i] - row[i].size() + 3, ' ');
     }
-    text += '\n';
+    // Empty cells at the end of a row leave no blanks behind.
+    absl::StripTrailingAsciiWhitespace(&line);
+    absl::StrAppend(&text, line, "\n");
   }
   return text;
 }

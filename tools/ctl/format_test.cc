@@ -12,7 +12,7 @@ TEST(Table, ColumnsLineUpAndTheLastIsNotPadded) {
   EXPECT_EQ(table.ToString(),
             "ID             NAME\n"
             "0123456789ab   web\n"
-            "1              \n");
+            "1\n");
 }
 
 TEST(Table, CellsCannotSteerTheTerminal) {

@@ -26,7 +26,7 @@ absl::Status Pull(Context& context, Client& client, const std::string& name) {
   request.mutable_image()->set_image(name);
   absl::StatusOr<v1::PullImageResponse> pulled = client.Call(request);
   if (!pulled.ok()) {
-    return WithHint(Annotate(pulled.status(), absl::StrCat("pull ", name)),
+    return WithHint(pulled.status(),
                     "an image in a file is loaded with: gantryctl load FILE");
   }
   if (context.json) return context.PrintJson(*pulled);
@@ -70,7 +70,7 @@ absl::Status Load(Context& context, Client& client, const std::string& source) {
     if (absl::IsUnimplemented(loaded.status())) {
       return WithHint(loaded.status(), "only a gantryd has gantryctl load");
     }
-    return Annotate(loaded.status(), absl::StrCat("load ", source));
+    return loaded.status();
   }
   if (context.json) return context.PrintJson(*loaded);
   for (const admin::v1::LoadedImage& image : loaded->images()) {

@@ -1,26 +1,29 @@
 #include "tools/ctl/info_json.h"
 
 #include <map>
+#include <string>
+#include <utility>
+#include <vector>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "runtime/base/status.h"
+#include "runtime/json/json.h"
 #include "tools/ctl/format.h"
 
 namespace gantry::ctl {
 
-std::string InfoJson(const Info& info) {
-  const std::map<std::string, std::string> sorted(info.begin(), info.end());
-  std::string members;
-  for (const auto& [key, text] : sorted) {
-    const absl::StatusOr<json::Value> value = json::Value::Parse(text, key);
-    const bool structured =
-        value.ok() && (value->IsObject() || value->IsArray());
-    absl::StrAppend(&members, members.empty() ? "" : ",", json::Quote(key), ":",
-                    structured ? text : json::Quote(text));
-  }
-  return absl::StrCat("{", members, "}");
+namespace {
+
+// The entry as a member of a JSON object.
+std::string Member(const std::string& name, const std::string& text) {
+  const absl::StatusOr<json::Value> value = json::Value::Parse(text, name);
+  const bool structured = value.ok() && (value->IsObject() || value->IsArray());
+  return absl::StrCat(json::Quote(name), ":",
+                      structured ? text : json::Quote(text));
 }
+
+}  // namespace
 
 absl::Status PrintMerged(Context& context,
                          const google::protobuf::Message& without_info,
@@ -28,13 +31,20 @@ absl::Status PrintMerged(Context& context,
   ASSIGN_OR_RETURN(std::string text, ToJson(without_info));
   ASSIGN_OR_RETURN(json::Value document, json::Value::Parse(text, "answer"));
   ASSIGN_OR_RETURN(auto members, document.Members());
-  std::string merged;
+  std::map<std::string, std::string> entries(info.begin(), info.end());
+  std::vector<std::string> merged;
   for (const auto& [name, value] : members) {
     if (name == "info") continue;
-    absl::StrAppend(&merged, json::Quote(name), ":", value.Dump(), ",");
+    merged.push_back(absl::StrCat(json::Quote(name), ":", value.Dump()));
+    auto entry = entries.extract(name);
+    if (entry.empty()) continue;
+    entry.key() = absl::StrCat("info.", name);
+    entries.insert(std::move(entry));
   }
-  context.out << PrettyJson(absl::StrCat("{", merged,
-                                         "\"info\":", InfoJson(info), "}"))
+  for (const auto& [name, text] : entries) {
+    merged.push_back(Member(name, text));
+  }
+  context.out << PrettyJson(absl::StrCat("{", absl::StrJoin(merged, ","), "}"))
               << '\n';
   return absl::OkStatus();
 }

@@ -8,18 +8,15 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "google/protobuf/map.h"
-#include "runtime/json/json.h"
 #include "tools/ctl/command.h"
 
 namespace gantry::ctl {
 
 using Info = google::protobuf::Map<std::string, std::string>;
 
-// `info` as a JSON object: a value that is a JSON object or list stands as
-// such, any other as a string. Keys are sorted.
-std::string InfoJson(const Info& info);
-
-// Prints `response` with its `info` (of that name) as InfoJson has it.
+// Prints `response` with the entries of its `info` beside its own fields, as
+// crictl does: a text that is a JSON object or list stands as such, any other
+// as a string. An entry named like a field gets "info." before its name.
 template <typename Response>
 absl::Status PrintWithInfo(Context& context, Response response);
 

@@ -1,6 +1,7 @@
 // Ctrl-C: noticed between steps, so that what a command made can be removed.
 //
-// A second SIGINT or SIGTERM ends the program at once. Thread safety: any.
+// Another SIGINT or SIGTERM more than a second later ends the program at once.
+// Thread safety: any.
 
 #ifndef GANTRY_TOOLS_CTL_INTERRUPT_H_
 #define GANTRY_TOOLS_CTL_INTERRUPT_H_

@@ -57,19 +57,17 @@ absl::StatusOr<std::string> ImageName(Client& client, const std::string& word) {
 absl::StatusOr<std::string> Start(Client& client, const RunRequest& run) {
   v1::RunPodSandboxRequest pod;
   *pod.mutable_config() = run.pod;
-  ASSIGN_OR_RETURN(v1::RunPodSandboxResponse pod_made, client.Call(pod),
-                   "run the pod");
+  ASSIGN_OR_RETURN(v1::RunPodSandboxResponse pod_made, client.Call(pod));
   RETURN_IF_ERROR(CheckInterrupted());
   v1::CreateContainerRequest create;
   create.set_pod_sandbox_id(pod_made.pod_sandbox_id());
   *create.mutable_config() = run.container;
   *create.mutable_sandbox_config() = run.pod;
-  ASSIGN_OR_RETURN(v1::CreateContainerResponse made, client.Call(create),
-                   "create the container");
+  ASSIGN_OR_RETURN(v1::CreateContainerResponse made, client.Call(create));
   RETURN_IF_ERROR(CheckInterrupted());
   v1::StartContainerRequest start;
   start.set_container_id(made.container_id());
-  RETURN_IF_ERROR(client.Call(start)) << "start the container";
+  RETURN_IF_ERROR(client.Call(start));
   RETURN_IF_ERROR(CheckInterrupted());
   return made.container_id();
 }

@@ -1,6 +1,7 @@
 #include "tools/ctl/testing/fake_cri_server.h"
 
 #include <grpcpp/grpcpp.h>
+#include <stdlib.h>
 
 #include <filesystem>
 #include <fstream>
@@ -17,7 +18,8 @@ namespace {
 
 namespace v1 = ::runtime::v1;
 using grpc::ServerContext;
-using grpc::Status;
+// A verb of the service is called Status.
+using Result = grpc::Status;
 
 struct Pod {
   v1::PodSandboxConfig config;
@@ -30,8 +32,8 @@ struct FakeContainer {
   v1::ContainerStatus status;
 };
 
-Status NotFound(const std::string& what) {
-  return Status(grpc::StatusCode::NOT_FOUND, what);
+Result NotFound(const std::string& what) {
+  return Result(grpc::StatusCode::NOT_FOUND, what);
 }
 
 // Ids that differ from the first character on.
@@ -91,32 +93,32 @@ struct FakeCriServer::Services {
    public:
     explicit Runtime(State& state) : state_(state) {}
 
-    Status Version(ServerContext*, const v1::VersionRequest*,
+    Result Version(ServerContext*, const v1::VersionRequest*,
                    v1::VersionResponse* response) override {
       response->set_runtime_name("fake");
       response->set_runtime_version("1.2.3");
       response->set_runtime_api_version("v1");
-      return Status::OK;
+      return Result::OK;
     }
 
-    Status RunPodSandbox(ServerContext*, const v1::RunPodSandboxRequest* in,
+    Result RunPodSandbox(ServerContext*, const v1::RunPodSandboxRequest* in,
                          v1::RunPodSandboxResponse* out) override {
       const std::lock_guard<std::mutex> lock(state_.mutex);
       const std::string id = FakeId(state_.next++);
       state_.pods[id].config = in->config();
       out->set_pod_sandbox_id(id);
-      return Status::OK;
+      return Result::OK;
     }
 
-    Status StopPodSandbox(ServerContext*, const v1::StopPodSandboxRequest* in,
+    Result StopPodSandbox(ServerContext*, const v1::StopPodSandboxRequest* in,
                           v1::StopPodSandboxResponse*) override {
       const std::lock_guard<std::mutex> lock(state_.mutex);
       const auto pod = state_.pods.find(in->pod_sandbox_id());
       if (pod != state_.pods.end()) pod->second.ready = false;
-      return Status::OK;
+      return Result::OK;
     }
 
-    Status RemovePodSandbox(ServerContext*,
+    Result RemovePodSandbox(ServerContext*,
                             const v1::RemovePodSandboxRequest* in,
                             v1::RemovePodSandboxResponse*) override {
       const std::lock_guard<std::mutex> lock(state_.mutex);
@@ -124,10 +126,10 @@ struct FakeCriServer::Services {
       std::erase_if(state_.containers, [&](const auto& item) {
         return item.second.pod == in->pod_sandbox_id();
       });
-      return Status::OK;
+      return Result::OK;
     }
 
-    Status ListPodSandbox(ServerContext*, const v1::ListPodSandboxRequest* in,
+    Result ListPodSandbox(ServerContext*, const v1::ListPodSandboxRequest* in,
                           v1::ListPodSandboxResponse* out) override {
       const std::lock_guard<std::mutex> lock(state_.mutex);
       for (const auto& [id, pod] : state_.pods) {
@@ -139,14 +141,14 @@ struct FakeCriServer::Services {
         *item->mutable_metadata() = pod.config.metadata();
         item->set_state(pod.ready ? v1::SANDBOX_READY : v1::SANDBOX_NOTREADY);
       }
-      return Status::OK;
+      return Result::OK;
     }
 
-    Status CreateContainer(ServerContext*, const v1::CreateContainerRequest* in,
+    Result CreateContainer(ServerContext*, const v1::CreateContainerRequest* in,
                            v1::CreateContainerResponse* out) override {
       const std::lock_guard<std::mutex> lock(state_.mutex);
       if (!state_.create_error.empty()) {
-        return Status(grpc::StatusCode::INTERNAL, state_.create_error);
+        return Result(grpc::StatusCode::INTERNAL, state_.create_error);
       }
       const auto pod = state_.pods.find(in->pod_sandbox_id());
       if (pod == state_.pods.end()) return NotFound("no such pod");
@@ -159,47 +161,47 @@ struct FakeCriServer::Services {
       made.status.set_log_path(absl::StrCat(pod->second.config.log_directory(),
                                             "/", in->config().log_path()));
       out->set_container_id(id);
-      return Status::OK;
+      return Result::OK;
     }
 
-    Status StartContainer(ServerContext*, const v1::StartContainerRequest* in,
+    Result StartContainer(ServerContext*, const v1::StartContainerRequest* in,
                           v1::StartContainerResponse*) override {
       const std::lock_guard<std::mutex> lock(state_.mutex);
       const auto found = state_.containers.find(in->container_id());
       if (found == state_.containers.end()) return NotFound("no such one");
       Play(found->second,
            state_.pods[found->second.pod].config.log_directory());
-      return Status::OK;
+      return Result::OK;
     }
 
-    Status StopContainer(ServerContext*, const v1::StopContainerRequest* in,
+    Result StopContainer(ServerContext*, const v1::StopContainerRequest* in,
                          v1::StopContainerResponse*) override {
       const std::lock_guard<std::mutex> lock(state_.mutex);
       const auto found = state_.containers.find(in->container_id());
-      if (found == state_.containers.end()) return Status::OK;
+      if (found == state_.containers.end()) return Result::OK;
       found->second.status.set_state(v1::CONTAINER_EXITED);
       found->second.status.set_exit_code(137);
-      return Status::OK;
+      return Result::OK;
     }
 
-    Status RemoveContainer(ServerContext*, const v1::RemoveContainerRequest* in,
+    Result RemoveContainer(ServerContext*, const v1::RemoveContainerRequest* in,
                            v1::RemoveContainerResponse*) override {
       const std::lock_guard<std::mutex> lock(state_.mutex);
       state_.containers.erase(in->container_id());
-      return Status::OK;
+      return Result::OK;
     }
 
-    Status ContainerStatus(ServerContext*, const v1::ContainerStatusRequest* in,
+    Result ContainerStatus(ServerContext*, const v1::ContainerStatusRequest* in,
                            v1::ContainerStatusResponse* out) override {
       const std::lock_guard<std::mutex> lock(state_.mutex);
       const auto found = state_.containers.find(in->container_id());
       if (found == state_.containers.end()) return NotFound("no such one");
       *out->mutable_status() = found->second.status;
       if (in->verbose()) (*out->mutable_info())["info"] = R"({"pid":7})";
-      return Status::OK;
+      return Result::OK;
     }
 
-    Status ListContainers(ServerContext*, const v1::ListContainersRequest* in,
+    Result ListContainers(ServerContext*, const v1::ListContainersRequest* in,
                           v1::ListContainersResponse* out) override {
       const std::lock_guard<std::mutex> lock(state_.mutex);
       const v1::ContainerFilter& filter = in->filter();
@@ -217,15 +219,15 @@ struct FakeCriServer::Services {
         item->set_state(from.status.state());
         *item->mutable_labels() = from.config.labels();
       }
-      return Status::OK;
+      return Result::OK;
     }
 
-    Status ExecSync(ServerContext*, const v1::ExecSyncRequest* in,
+    Result ExecSync(ServerContext*, const v1::ExecSyncRequest* in,
                     v1::ExecSyncResponse* out) override {
       const std::lock_guard<std::mutex> lock(state_.mutex);
       state_.last_exec.assign(in->cmd().begin(), in->cmd().end());
       *out = state_.exec_answer;
-      return Status::OK;
+      return Result::OK;
     }
 
    private:
@@ -236,7 +238,7 @@ struct FakeCriServer::Services {
    public:
     explicit Image(State& state) : state_(state) {}
 
-    Status ListImages(ServerContext*, const v1::ListImagesRequest*,
+    Result ListImages(ServerContext*, const v1::ListImagesRequest*,
                       v1::ListImagesResponse* out) override {
       const std::lock_guard<std::mutex> lock(state_.mutex);
       for (const auto& [name, id] : state_.images) {
@@ -245,10 +247,10 @@ struct FakeCriServer::Services {
         image->add_repo_tags(name);
         image->set_size(2048);
       }
-      return Status::OK;
+      return Result::OK;
     }
 
-    Status ImageStatus(ServerContext*, const v1::ImageStatusRequest* in,
+    Result ImageStatus(ServerContext*, const v1::ImageStatusRequest* in,
                        v1::ImageStatusResponse* out) override {
       const std::lock_guard<std::mutex> lock(state_.mutex);
       for (const auto& [name, id] : state_.images) {
@@ -257,16 +259,16 @@ struct FakeCriServer::Services {
         out->mutable_image()->add_repo_tags(name);
         if (in->verbose()) (*out->mutable_info())["info"] = state_.image_info;
       }
-      return Status::OK;
+      return Result::OK;
     }
 
-    Status RemoveImage(ServerContext*, const v1::RemoveImageRequest* in,
+    Result RemoveImage(ServerContext*, const v1::RemoveImageRequest* in,
                        v1::RemoveImageResponse*) override {
       const std::lock_guard<std::mutex> lock(state_.mutex);
       std::erase_if(state_.images, [&](const auto& item) {
         return item.second == in->image().image();
       });
-      return Status::OK;
+      return Result::OK;
     }
 
    private:
@@ -277,7 +279,7 @@ struct FakeCriServer::Services {
    public:
     explicit Admin(State& state) : state_(state) {}
 
-    Status Load(ServerContext*,
+    Result Load(ServerContext*,
                 grpc::ServerReader<admin::v1::LoadRequest>* reader,
                 admin::v1::LoadResponse* out) override {
       std::string got;
@@ -290,7 +292,7 @@ struct FakeCriServer::Services {
       admin::v1::LoadedImage* image = out->add_images();
       image->set_id("sha256:00112233445566778899");
       image->add_names("localhost/loaded:latest");
-      return Status::OK;
+      return Result::OK;
     }
 
    private:
@@ -306,11 +308,13 @@ struct FakeCriServer::Services {
   std::unique_ptr<grpc::Server> server;
 };
 
-FakeCriServer::FakeCriServer(const std::string& socket_path)
-    : state_(std::make_unique<State>()),
+FakeCriServer::FakeCriServer()
+    : directory_("/tmp/fake-cri.XXXXXX"),
+      state_(std::make_unique<State>()),
       services_(std::make_unique<Services>(*state_)) {
+  if (mkdtemp(directory_.data()) == nullptr) abort();
   grpc::ServerBuilder builder;
-  builder.AddListeningPort(absl::StrCat("unix:", socket_path),
+  builder.AddListeningPort(absl::StrCat("unix:", socket_path()),
                            grpc::InsecureServerCredentials());
   builder.RegisterService(&services_->runtime);
   builder.RegisterService(&services_->image);
@@ -320,6 +324,8 @@ FakeCriServer::FakeCriServer(const std::string& socket_path)
 
 FakeCriServer::~FakeCriServer() {
   services_->server->Shutdown(std::chrono::system_clock::now());
+  services_->server->Wait();
+  std::filesystem::remove_all(directory_);
 }
 
 void FakeCriServer::AddImage(const std::string& name, const std::string& id) {

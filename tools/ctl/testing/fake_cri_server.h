@@ -19,9 +19,13 @@ namespace gantry::ctl::testing {
 
 class FakeCriServer {
  public:
-  // Serves on the socket until destroyed.
-  explicit FakeCriServer(const std::string& socket_path);
+  // Serves until destroyed, on a socket in a directory of its own below /tmp:
+  // a socket's path has at most 107 bytes, which a test's own directory may
+  // exceed.
+  FakeCriServer();
   ~FakeCriServer();
+
+  std::string socket_path() const { return directory_ + "/s"; }
 
   void AddImage(const std::string& name, const std::string& id);
   // What ImageStatus says below "info" in its verbose info.
@@ -40,6 +44,7 @@ class FakeCriServer {
  private:
   struct State;
   struct Services;
+  std::string directory_;
   std::unique_ptr<State> state_;
   std::unique_ptr<Services> services_;
 };
