@@ -8,6 +8,7 @@
 #include "grpcpp/health_check_service_interface.h"
 #include "grpcpp/server_builder.h"
 #include "runtime/base/status.h"
+#include "server/health.pb.h"
 #include "server/socket_path.h"
 
 namespace gantry::server {
@@ -37,6 +38,8 @@ absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(
   RETURN_IF_ERROR(FreeSocketPath(socket_path));
   std::unique_ptr<GrpcServer> server(new GrpcServer(services));
   grpc::EnableDefaultHealthCheckService(true);
+  // Links the descriptors of that service in, for reflection.
+  grpc::health::v1::HealthCheckRequest::descriptor();
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   grpc::ServerBuilder builder;
   Configure(builder);

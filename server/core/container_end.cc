@@ -6,7 +6,6 @@
 
 #include "glog/logging.h"
 #include "runtime/base/status.h"
-#include "runtime/cgroup/cgroup_manager.h"
 #include "server/core/container_steps.h"
 #include "server/core/records.h"
 
@@ -14,17 +13,6 @@ namespace gantry::core {
 namespace {
 
 constexpr int kKilledExitCode = 128 + SIGKILL;
-constexpr std::chrono::milliseconds kCgroupPatience{5000};
-
-// What a shim that was killed leaves behind: its container's processes and
-// cgroup. One that ended by itself has removed both.
-absl::Status SweepCgroup(const cgroup::Hierarchies& hierarchies,
-                         const std::string& path) {
-  ASSIGN_OR_RETURN(cgroup::Manager cgroup,
-                   cgroup::Manager::For(hierarchies, path));
-  RETURN_IF_ERROR(cgroup.Kill());
-  return cgroup.Remove(kCgroupPatience);
-}
 
 // A pod whose shared PID namespace has gone takes no more containers.
 work::Task<void> NotePauseEnd(Node& node, std::string pod_id) {
@@ -63,10 +51,7 @@ work::Task<void> NoteEnd(Node& node, std::string id,
   if (!container.ok()) co_return;
   const std::string cgroup_path = (*container)->spec().cgroup_path();
   if (outcome.shim_lost) {
-    absl::Status swept = co_await work::RunOn(
-        node.blocking_executor, node.executor, [&node, &cgroup_path] {
-          return SweepCgroup(node.cgroups, cgroup_path);
-        });
+    absl::Status swept = co_await KillRemains(node, cgroup_path);
     LOG_IF(ERROR, !swept.ok())
         << "container " << id << ": sweep after its shim was lost: " << swept;
   }

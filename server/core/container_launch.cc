@@ -48,6 +48,9 @@ absl::StatusOr<UniqueFd> MakeRunDirectory(const Node& node,
     return ErrnoStatus(
         errno, absl::StrCat("lock ", run, ", which a shim still holds"));
   }
+  // What a shim that was killed in an earlier attempt left.
+  RETURN_IF_ERROR(sys::UnlinkAt(fd.get(), kShimSocket));
+  RETURN_IF_ERROR(sys::UnlinkAt(fd.get(), kExitRecord));
   return fd;
 }
 
@@ -160,6 +163,11 @@ work::Task<absl::Status> LaunchContainer(Node& node, std::string id) {
   absl::StatusOr<shim_client::Launched> launched =
       co_await Launch(node, *container);
   if (!launched.ok()) {
+    // A shim that was killed, or did not answer, has undone nothing.
+    absl::Status killed =
+        co_await KillRemains(node, container->spec().cgroup_path());
+    LOG_IF(ERROR, !killed.ok())
+        << "container " << id << ": after its failed start: " << killed;
     absl::Status noted = co_await NoteStartError(node, id, launched.status());
     LOG_IF(ERROR, !noted.ok()) << noted;
     co_return launched.status();

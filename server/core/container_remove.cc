@@ -19,6 +19,21 @@ constexpr std::chrono::milliseconds kCgroupPatience{5000};
 // A shim ends right after its last word; it still has the cgroup to remove.
 constexpr absl::Duration kShimPatience = absl::Seconds(5);
 
+// A pod whose record was damaged cannot be removed any more: its cgroup goes
+// with the last of its containers.
+absl::Status RemoveOrphanedPodCgroup(Node& node,
+                                     const record::ContainerRecord& container) {
+  if (node.pods.Get(container.pod_id()).ok() ||
+      ContainersOf(node, container.pod_id()).size() > 1) {
+    return absl::OkStatus();
+  }
+  const std::string& path = container.spec().cgroup_path();
+  ASSIGN_OR_RETURN(
+      cgroup::Manager pod_cgroup,
+      cgroup::Manager::For(node.cgroups, path.substr(0, path.rfind('/'))));
+  return pod_cgroup.Remove(kCgroupPatience);
+}
+
 absl::Status RemoveRemains(Node& node,
                            const record::ContainerRecord& container) {
   // The shim has removed the cgroup unless it was killed.
@@ -26,6 +41,7 @@ absl::Status RemoveRemains(Node& node,
       cgroup::Manager cgroup,
       cgroup::Manager::For(node.cgroups, container.spec().cgroup_path()));
   RETURN_IF_ERROR(cgroup.Remove(kCgroupPatience));
+  RETURN_IF_ERROR(RemoveOrphanedPodCgroup(node, container));
   ASSIGN_OR_RETURN(UniqueFd runs,
                    sys::OpenAt(AT_FDCWD, node.paths.ContainerRuns(),
                                O_RDONLY | O_DIRECTORY));

@@ -3,9 +3,26 @@
 #include <utility>
 
 #include "runtime/base/status.h"
+#include "runtime/cgroup/cgroup_manager.h"
 #include "server/core/records.h"
 
 namespace gantry::core {
+namespace {
+
+// How long a cgroup may stay busy with processes that are already dead.
+constexpr std::chrono::milliseconds kCgroupPatience{5000};
+
+}  // namespace
+
+work::Task<absl::Status> KillRemains(Node& node, std::string path) {
+  co_return co_await work::RunOn(
+      node.blocking_executor, node.executor, [&node, &path]() -> absl::Status {
+        ASSIGN_OR_RETURN(cgroup::Manager cgroup,
+                         cgroup::Manager::For(node.cgroups, path));
+        RETURN_IF_ERROR(cgroup.Kill());
+        return cgroup.Remove(kCgroupPatience);
+      });
+}
 
 work::Task<absl::Status> UpdateRecord(Node& node, std::string id,
                                       RecordChange change) {

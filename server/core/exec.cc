@@ -91,6 +91,9 @@ work::Task<absl::StatusOr<ExecResult>> ExecService::ExecSync(
       co_await shim->Exec(std::move(request), std::move(for_program));
   CO_RETURN_IF_ERROR(started) << what;
 
+  // The time may have passed before there was anything to kill.
+  if (late.IsSet()) co_await KillExec(shim, exec_id);
+
   // 3. Its end. What a child of it may still write is not waited for.
   absl::StatusOr<int> exit_code = co_await shim->WaitExec(exec_id);
   // Claims the shot, so that a timer that fires from now on kills nobody.

@@ -61,6 +61,7 @@ inline constexpr absl::string_view kResolvConfFile = "resolv.conf";
 // Below a container's run directory.
 inline constexpr absl::string_view kRootfsDirectory = "rootfs";
 inline constexpr absl::string_view kExitRecord = "exit.pb";
+inline constexpr absl::string_view kShimSocket = "shim.sock";
 
 // The cgroup that pods are below unless a client names another parent.
 inline constexpr absl::string_view kDefaultCgroupParent = "/gantry";

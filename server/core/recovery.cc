@@ -15,7 +15,6 @@
 #include "glog/logging.h"
 #include "runtime/base/status.h"
 #include "runtime/base/unique_fd.h"
-#include "runtime/cgroup/cgroup_manager.h"
 #include "runtime/sys/file.h"
 #include "server/core/container_end.h"
 #include "server/core/container_steps.h"
@@ -34,7 +33,6 @@ using record::PodRecord;
 // How long a shim that lives may take to end its start or to answer.
 constexpr absl::Duration kShimPatience = absl::Seconds(70);
 constexpr absl::Duration kShimPoll = absl::Milliseconds(5);
-constexpr std::chrono::milliseconds kCgroupPatience{5000};
 
 // A shim shares the lock that the server took on the run directory it donated
 // (container_launch.cc), so the lock tells of a shim even before it listens.
@@ -75,9 +73,9 @@ work::Task<std::optional<Found>> FindShim(Node& node, const UniqueFd& run) {
 work::Task<absl::Status> Adopt(Node& node, std::string id, Found found) {
   node.shims.Put(id, found.client);
   RecordChange adopt = [&found](ContainerRecord& container) {
-    if (container.state() == ContainerRecord::STARTING) {
-      container.set_start_unacknowledged(true);
-    }
+    // RUNNING tells only that the record was written, not that the answer got
+    // through: a repeated StartContainer must find its wish fulfilled.
+    container.set_start_unacknowledged(true);
     container.set_state(ContainerRecord::RUNNING);
     *container.mutable_started() = found.state.started();
   };
@@ -94,17 +92,6 @@ work::Task<absl::Status> BackToCreated(Node& node, std::string id) {
   co_return co_await UpdateRecord(node, id, [](ContainerRecord& container) {
     container.set_state(ContainerRecord::CREATED);
   });
-}
-
-work::Task<absl::Status> KillRemains(Node& node, std::string cgroup_path) {
-  co_return co_await work::RunOn(
-      node.blocking_executor, node.executor,
-      [&node, &cgroup_path]() -> absl::Status {
-        ASSIGN_OR_RETURN(cgroup::Manager cgroup,
-                         cgroup::Manager::For(node.cgroups, cgroup_path));
-        RETURN_IF_ERROR(cgroup.Kill());
-        return cgroup.Remove(kCgroupPatience);
-      });
 }
 
 work::Task<absl::Status> FindAgain(Node& node, ContainerPtr container) {
@@ -189,6 +176,8 @@ absl::Status Load(state::RecordStore& store, Index<Record>& index,
   ASSIGN_OR_RETURN(std::vector<state::RecordStore::Listed> listed,
                    store.List());
   for (state::RecordStore::Listed& entry : listed) {
+    // Killed before its first record or after its last: for the sweep.
+    if (absl::IsNotFound(entry.payload.status())) continue;
     Record record;
     if (!entry.payload.ok()) {
       LOG(ERROR) << "record of " << entry.id << ": " << entry.payload.status();

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "google/protobuf/descriptor.h"
+#include "google/protobuf/descriptor.pb.h"
 #include "grpcpp/generic/generic_stub.h"
 #include "grpcpp/grpcpp.h"
 #include "gtest/gtest.h"
@@ -150,6 +151,19 @@ TEST_F(RpcsTest, EveryRpcWorksOrNamesItself) {
     }
   }
   EXPECT_EQ(count, 43);
+}
+
+TEST_F(RpcsTest, ReflectionKnowsHealthAndTheNamesOfJson) {
+  const auto* pool = google::protobuf::DescriptorPool::generated_pool();
+  EXPECT_NE(pool->FindServiceByName("grpc.health.v1.Health"), nullptr);
+  // What reflection hands out is a copy of the compiled descriptor.
+  google::protobuf::FileDescriptorProto file;
+  api::RunPodSandboxResponse::descriptor()->file()->CopyTo(&file);
+  for (const auto& message : file.message_type()) {
+    for (const auto& field : message.field()) {
+      EXPECT_TRUE(field.has_json_name()) << message.name() << field.name();
+    }
+  }
 }
 
 TEST_F(RpcsTest, VersionAndStatus) {

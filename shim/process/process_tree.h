@@ -4,9 +4,10 @@
 // every child of one that belongs. Each is stopped (SIGSTOP) when found, and
 // the search goes on until it finds nobody new, so that nobody forks away
 // meanwhile. Who left both the session and its parents (a daemon that forked
-// twice and called setsid) is not found. Thread safety: reentrant. Blocks only
-// for reads of /proc; the search is bounded, for a fork bomb might outrun it:
-// then ABORTED, after everything found was signalled.
+// twice and called setsid) is not found.
+// Thread safety: reentrant. Blocks until all stand still, for at most two
+// seconds, for a fork bomb might outrun the search: then ABORTED, after
+// everything found was signalled.
 
 #ifndef GANTRY_SHIM_PROCESS_PROCESS_TREE_H_
 #define GANTRY_SHIM_PROCESS_PROCESS_TREE_H_

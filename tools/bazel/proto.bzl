@@ -29,12 +29,21 @@ def gantry_proto_library(name, src, deps = [], grpc = False, visibility = None):
         srcs = [src] + [d + "_src" for d in deps],
         visibility = visibility,
     )
+    protoc = "$(location //tools/external:protoc)"
+    path = native.package_name() + "/" + src
+    cmd = "%s -I. %s %s" % (protoc, flags, path)
+    if grpc:
+        # By way of a descriptor set, which names fields for JSON as well: what
+        # the server's reflection tells clients is what is compiled in here.
+        cmd = ("set=$$(mktemp) && %s -I. --include_imports " % protoc +
+               "--descriptor_set_out=$$set %s && " % path +
+               "%s --descriptor_set_in=$$set %s %s && " % (protoc, flags, path) +
+               "rm $$set")
     native.genrule(
         name = name + "_gen",
         srcs = [name + "_src"],
         outs = out,
-        cmd = "$(location //tools/external:protoc) -I. " + flags + " " +
-              native.package_name() + "/" + src,
+        cmd = cmd,
         tools = tools,
     )
     native.genrule(

@@ -1,0 +1,277 @@
+"""cgroups: limits hold, and every process is where it belongs."""
+
+import os
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                                "../lib"))
+import gantry_case
+import gantry_host as host
+from gantry_case import BUSYBOX, FOREVER, STRESS, say, wait_until
+
+MIB = 1 << 20
+# A whole core busy, and a child that inherits everything.
+SPIN = "while :; do :; done"
+
+
+class Cgroup(gantry_case.GantryCase):
+    IMAGES = (BUSYBOX, STRESS)
+
+    def path(self, container):
+        return self.info(container)["cgroup_path"]
+
+    def value(self, container, controller, file):
+        """A number of a v1 controller's file."""
+        point = host.controller(controller)
+        if point is None:
+            self.skipTest(f"no v1 hierarchy with {controller}")
+        return int(host.read(f"{point}{self.path(container)}/{file}"))
+
+    def test_memory_over_the_limit_is_never_had(self):
+        pod = self.make_pod()
+        container = self.make_container(
+            pod, image=STRESS,
+            command=["stress", "--vm", "1", "--vm-bytes", "200m", "--vm-keep",
+                     "--timeout", "4"],
+            resources={"memory_limit_in_bytes": 100 * MIB})
+        most = 0
+
+        def ended():
+            nonlocal most
+            status = self.status(container)
+            if status.state == self.api.CONTAINER_EXITED:
+                return status
+            for folder in host.cgroup_dirs(self.server.cgroup_parent):
+                if folder.endswith(container) and "/memory/" in folder:
+                    usage = host.read(folder + "/memory.usage_in_bytes")
+                    most = max(most, int(usage or 0))
+            return None
+        status = wait_until(ended, "stress ends")
+        say(f"at most {most / MIB:.1f} MiB of 100, exit code "
+            f"{status.exit_code}, reason {status.reason}")
+        self.assertLessEqual(most, 100 * MIB)
+        # stress has a worker killed and says so by 1; or is killed itself.
+        self.assertIn(status.exit_code, (1, 137))
+
+    def test_the_program_that_eats_too_much_is_oom_killed(self):
+        status = self.run_to_end(
+            self.make_pod(), "exec tail -c 300m /dev/zero",
+            resources={"memory_limit_in_bytes": 50 * MIB})
+        self.assertEqual((status.exit_code, status.reason),
+                         (137, "OOMKilled"))
+
+    def test_every_process_is_in_the_containers_cgroup_and_no_other(self):
+        container = self.make_container(
+            self.make_pod(), f"sleep 1000 & sleep 1000 & {FOREVER}")
+        pid, path = self.pid(container), self.path(container)
+        wait_until(lambda: len(host.children(pid)) >= 2, "it has children")
+        self.exec_sync(container, "sleep 1000 &")
+        family = host.cgroup_processes(path)
+        self.assertGreaterEqual(len(family), 4)
+        for process in family:
+            if not host.exists(process):
+                continue
+            seen = host.cgroups_of(process)
+            self.assertEqual(set(seen.values()), {path}, seen)
+        for name, members in host.cgroup_members(path).items():
+            self.assertIn(pid, members, name)
+        say(f"{len(family)} processes, each in {path} of",
+            ", ".join(sorted(host.hierarchies())))
+        self.assertTrue(path.startswith(self.server.cgroup_parent + "/"))
+        # The shim is not the container's burden.
+        self.assertNotIn(self.info(container)["shim_pid"], family)
+
+    def test_half_a_core_is_half_a_core(self):
+        container = self.make_container(
+            self.make_pod(), f"{SPIN} & {SPIN}",
+            resources={"cpu_period": 100000, "cpu_quota": 50000})
+        # What was saved up before the first period ends is not looked at.
+        time.sleep(0.5)
+
+        def sample():
+            cpu = self.call("ContainerStats", container_id=container).stats.cpu
+            return cpu.timestamp, cpu.usage_core_nano_seconds.value
+        begin, used_before = sample()
+        time.sleep(3.5)
+        end, used_after = sample()
+        share = (used_after - used_before) / (end - begin)
+        say(f"{share:.3f} of a core; "
+            f"asked for 0.500; load {os.getloadavg()[0]:.1f}")
+        self.assertLessEqual(share, 0.55)
+        throttled = dict(line.split() for line in host.read(
+            f"{host.controller('cpu')}{self.path(container)}/cpu.stat"
+        ).splitlines())
+        self.assertGreater(int(throttled["nr_throttled"]), 0)
+        # On a machine with more to do than cores the other bound says nothing.
+        if os.getloadavg()[0] < os.cpu_count():
+            self.assertGreaterEqual(share, 0.45)
+
+    def test_a_fork_bomb_stops_at_the_limit(self):
+        # CRI has no limit of processes: the client sets it on the parent.
+        point = host.controller("pids")
+        if point is None:
+            self.skipTest("no v1 pids hierarchy")
+        limit = f"{point}{self.server.cgroup_parent}/pids.max"
+        host.write(limit, "40")
+        self.addCleanup(host.write, limit, "max")
+        container = self.make_container(
+            self.make_pod(),
+            "f() { (f) & (f) & sleep 1000; }; (f) & exec sleep 1000")
+
+        def number(cgroup, file, key=0):
+            words = host.read(f"{point}{cgroup}/{file}").split()
+            return int(words[words.index(key) + 1] if key else words[0])
+        # Who counts a refusal, the limit's cgroup or the fork's, depends on
+        # the kernel's version.
+        refusals = lambda: sum(
+            number(cgroup, "pids.events", "max")
+            for cgroup in (self.server.cgroup_parent, self.path(container)))
+        wait_until(lambda: refusals() > 0, "forks are refused")
+        most = max(number(self.server.cgroup_parent, "pids.current")
+                   for _ in range(50))
+        say(f"at most {most} processes of 40")
+        self.assertLessEqual(most, 40)
+        begin = time.monotonic()
+        self.stop(container)
+        self.assertEqual(self.status(container).exit_code, 137)
+        say(f"killed in {time.monotonic() - begin:.2f} s")
+        self.assertEqual(host.cgroup_processes(
+            self.server.cgroup_parent), set())
+
+    def test_a_disk_cannot_be_opened(self):
+        container = self.make_container(self.make_pod())
+        disk = os.stat("/").st_dev
+        made = self.exec_sync(
+            container, f"mknod /disk b {os.major(disk)} {os.minor(disk)} && "
+            "head -c 1 /disk")
+        self.assertNotEqual(made.exit_code, 0)
+        self.assertIn(b"Operation not permitted", made.stderr)
+        self.inside(container, "mknod /null c 1 3 && echo x > /null")
+        self.assertEqual(self.inside(container, "head -c 3 /dev/zero | wc -c"),
+                         "3")
+
+    def test_a_device_given_can_be_opened_as_allowed(self):
+        if not os.path.exists("/dev/kmsg"):
+            self.skipTest("no /dev/kmsg on this host")
+        container = self.make_container(
+            self.make_pod(), devices=[self.api.Device(
+                host_path="/dev/kmsg", container_path="/dev/given",
+                permissions="r")])
+        self.assertIn("1,", self.inside(container, "ls -l /dev/given"))
+        refused = self.exec_sync(container, "echo x > /dev/given")
+        self.assertIn(b"Operation not permitted", refused.stderr)
+
+    def test_an_update_takes_effect(self):
+        container = self.make_container(
+            self.make_pod(), resources={
+                "memory_limit_in_bytes": 64 * MIB, "cpu_shares": 512})
+        limit = "memory.limit_in_bytes"
+        self.assertEqual(self.value(container, "memory", limit), 64 * MIB)
+        self.assertEqual(self.value(container, "cpu", "cpu.shares"), 512)
+        self.call("UpdateContainerResources", container_id=container,
+                  linux=self.api.LinuxContainerResources(
+                      memory_limit_in_bytes=32 * MIB, cpu_quota=20000,
+                      cpu_period=100000))
+        self.assertEqual(self.value(container, "memory", limit), 32 * MIB)
+        self.assertEqual(self.value(container, "cpu", "cpu.cfs_quota_us"),
+                         20000)
+        # What the update does not name stays.
+        self.assertEqual(self.value(container, "cpu", "cpu.shares"), 512)
+        linux = self.status(container).resources.linux
+        self.assertEqual((linux.memory_limit_in_bytes, linux.cpu_quota,
+                          linux.cpu_shares), (32 * MIB, 20000, 512))
+
+    def test_an_impossible_update_changes_nothing(self):
+        container = self.make_container(
+            self.make_pod(), resources={
+                "memory_limit_in_bytes": 64 * MIB, "cpu_shares": 512})
+        before = self.status(container).resources
+        for impossible in (
+                {"cpu_shares": 256, "cpuset_cpus": "4000"},
+                {"cpu_shares": 256, "cpu_quota": 10, "cpu_period": 100000},
+                {"cpu_shares": 256, "memory_limit_in_bytes": 4096}):
+            with self.subTest(str(impossible)):
+                with self.assertRaises(gantry_case.grpc.RpcError) as caught:
+                    self.call("UpdateContainerResources",
+                              container_id=container,
+                              linux=self.api.LinuxContainerResources(
+                                  **impossible))
+                say(impossible, "->", caught.exception.details())
+                self.assertEqual(self.value(container, "cpu", "cpu.shares"),
+                                 512)
+                self.assertEqual(self.value(
+                    container, "memory", "memory.limit_in_bytes"), 64 * MIB)
+                self.assertEqual(self.status(container).resources, before)
+        self.assertEqual(self.state(container), "RUNNING")
+
+    def test_an_update_before_the_start_holds_from_the_start(self):
+        pod = self.make_pod()
+        container = self.create(pod, self.container_config())
+        self.call("UpdateContainerResources", container_id=container,
+                  linux=self.api.LinuxContainerResources(
+                      memory_limit_in_bytes=48 * MIB))
+        self.call("StartContainer", container_id=container)
+        self.assertEqual(self.value(container, "memory",
+                                    "memory.limit_in_bytes"), 48 * MIB)
+
+    def test_stats_are_plausible(self):
+        pod = self.make_pod()
+        container = self.make_container(
+            pod, f"head -c {8 * MIB} /dev/zero > /written; echo go; {SPIN}",
+            resources={"memory_limit_in_bytes": 64 * MIB},
+            labels={"app": "stats"}, annotations={"note": "x"})
+        self.wait_text(container, "go")
+        idle = self.make_container(pod)
+        # A value that is kept for some seconds comes in the end.
+        stats = wait_until(
+            lambda: (lambda found: found if found.writable_layer.used_bytes
+                     .value >= 8 * MIB and found.cpu.usage_core_nano_seconds
+                     .value > 5e7 else None)(
+                self.call("ContainerStats", container_id=container).stats),
+            "8 MiB are seen in the writable layer")
+        self.assertEqual(stats.attributes.id, container)
+        self.assertEqual(stats.attributes.labels["app"], "stats")
+        self.assertEqual(stats.attributes.annotations["note"], "x")
+        now = time.time_ns()
+        self.assertLess(abs(now - stats.cpu.timestamp), 60e9)
+        self.assertLess(stats.writable_layer.used_bytes.value, 16 * MIB)
+        self.assertGreaterEqual(stats.writable_layer.inodes_used.value, 1)
+        memory = stats.memory
+        self.assertGreater(memory.working_set_bytes.value, 0)
+        self.assertLessEqual(memory.working_set_bytes.value,
+                             memory.usage_bytes.value)
+        self.assertLessEqual(memory.usage_bytes.value, 64 * MIB)
+        self.assertEqual(memory.available_bytes.value,
+                         64 * MIB - memory.working_set_bytes.value)
+        self.assertGreater(memory.page_faults.value, 0)
+        listed = self.call("ListContainerStats").stats
+        self.assertEqual({s.attributes.id for s in listed}, {container, idle})
+        listed = self.call(
+            "ListContainerStats", filter=self.api.ContainerStatsFilter(
+                label_selector={"app": "stats"})).stats
+        self.assertEqual([s.attributes.id for s in listed], [container])
+        self.assert_code("NOT_FOUND", "ContainerStats", container_id="none")
+
+    def test_oom_score_and_cpuset_are_those_asked_for(self):
+        container = self.make_container(
+            self.make_pod(), resources={"oom_score_adj": 500,
+                                        "cpuset_cpus": "0"})
+        pid = self.pid(container)
+        self.assertEqual(host.read(f"/proc/{pid}/oom_score_adj").strip(),
+                         "500")
+        self.assertEqual(host.status(pid)["Cpus_allowed_list"], "0")
+
+    def test_the_default_parent_is_gantrys_own(self):
+        pod = self.make_pod(cgroup_parent="")
+        container = self.make_container(pod)
+        path = self.path(container)
+        self.assertEqual(path, f"/gantry/{pod}/{container}")
+        self.assertIn(self.pid(container), host.cgroup_processes(path))
+        self.remove_pod(pod)
+        self.assertEqual([point for point in host.hierarchies().values()
+                          if os.path.exists(f"{point}/gantry/{pod}")], [])
+
+
+if __name__ == "__main__":
+    gantry_case.main()

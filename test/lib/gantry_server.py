@@ -1,0 +1,209 @@
+"""A gantryd of the test's own, and clients for it.
+
+Stubs are generated from proto/ by Debian's protoc and grpc_python_plugin when
+they are first needed. Everything a Server makes lies in one directory below
+/tmp with a short name (a socket's path has 107 bytes).
+"""
+
+import atexit
+import importlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import types
+
+import grpc
+
+import gantry_host as host
+
+# The root of the workspace, or of the runfiles: never resolved, for below
+# Bazel only the runfiles have the generated neighbours.
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(
+    os.path.abspath(__file__))))
+# Long enough for a sanitized build on a busy machine; nothing waits for it
+# that goes well.
+DEADLINE = 60
+READY_DEADLINE = 60
+MESSAGE_LIMIT = 64 << 20
+PROTOS = ("proto/cri/v1/api.proto", "proto/admin.proto")
+
+
+class Programs:
+    """Where the programs and images under test are."""
+    gantryd = os.environ.get("GANTRYD", os.path.join(TOP, "server/gantryd"))
+    shim = os.environ.get("GANTRY_SHIM", os.path.join(TOP, "shim/gantry-shim"))
+    images = os.environ.get("GANTRY_IMAGES", os.path.join(TOP, "test/fixtures"))
+
+
+def wait_until(condition, what, deadline=DEADLINE, pause=0.02):
+    """Returns the first true value of condition(); fails after the deadline."""
+    end = time.monotonic() + deadline
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise AssertionError(f"not within {deadline} s: {what}")
+        time.sleep(pause)
+
+
+_stubs = None
+
+
+def stubs():
+    """The generated modules: api, api_grpc, admin, admin_grpc."""
+    global _stubs
+    if _stubs is None:
+        out = tempfile.mkdtemp(prefix="gantry-test.", dir="/tmp")
+        atexit.register(shutil.rmtree, out)
+        for source in PROTOS:
+            subprocess.run(
+                ["protoc", "-I.", f"--python_out={out}", f"--grpc_out={out}",
+                 "--plugin=protoc-gen-grpc=/usr/bin/grpc_python_plugin",
+                 source], check=True, cwd=TOP)
+        sys.path.insert(0, out)
+        sys.dont_write_bytecode = True
+        _stubs = types.SimpleNamespace(
+            api=importlib.import_module("proto.cri.v1.api_pb2"),
+            api_grpc=importlib.import_module("proto.cri.v1.api_pb2_grpc"),
+            admin=importlib.import_module("proto.admin_pb2"),
+            admin_grpc=importlib.import_module("proto.admin_pb2_grpc"))
+    return _stubs
+
+
+class Server:
+    """One gantryd, its directories and its cgroup parent."""
+
+    def __init__(self):
+        self.top = tempfile.mkdtemp(prefix="gantry-test.", dir="/tmp")
+        self.root = self.top + "/root"
+        self.run = self.top + "/run"
+        self.logs = self.top + "/logs"
+        self.socket = self.top + "/gantry.sock"
+        self.log_path = self.top + "/gantryd.log"
+        self.config = self.top + "/gantryd.toml"
+        # As a kubelet does: the parent is the client's, made before.
+        self.cgroup_parent = "/" + os.path.basename(self.top)
+        self.process = None
+        self.channel = None
+        self.more_config = ""
+        os.mkdir(self.logs)
+        host.make_cgroup(self.cgroup_parent)
+
+    # -- its life
+
+    def command(self, *more):
+        with open(self.config, "w", encoding="utf-8") as out:
+            out.write(f'shim_path = "{Programs.shim}"\n' + self.more_config)
+        return [Programs.gantryd, "--root", self.root, "--run", self.run,
+                "--socket", self.socket, "--config", self.config, *more]
+
+    def start(self):
+        begin = os.path.getsize(self.log_path) if os.path.exists(
+            self.log_path) else 0
+        with open(self.log_path, "ab") as log:
+            self.process = subprocess.Popen(
+                self.command(), stdin=subprocess.DEVNULL, stdout=log,
+                stderr=log)
+        ready = f"gantryd ready on unix://{self.socket}"
+
+        def is_ready():
+            if self.process.poll() is not None:
+                raise AssertionError("gantryd ended:\n" + self.log_tail())
+            return ready in self.log()[begin:]
+        try:
+            wait_until(is_ready, "gantryd gets ready", READY_DEADLINE, 0.01)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self.log_tail()}") from None
+        self.connect()
+        return self
+
+    def connect(self):
+        if self.channel is not None:
+            self.channel.close()
+        # Each its own connection: grpc shares them by address otherwise, and
+        # a new server would wait for an old connection's back-off.
+        self.channel = grpc.insecure_channel(
+            "unix:" + self.socket,
+            options=[("grpc.use_local_subchannel_pool", 1),
+                     ("grpc.max_receive_message_length", MESSAGE_LIMIT),
+                     ("grpc.max_send_message_length", MESSAGE_LIMIT)])
+        made = stubs()
+        self.runtime = made.api_grpc.RuntimeServiceStub(self.channel)
+        self.image = made.api_grpc.ImageServiceStub(self.channel)
+        self.admin = made.admin_grpc.AdminStub(self.channel)
+
+    def kill(self):
+        """SIGKILL."""
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self):
+        """SIGTERM; returns the exit status."""
+        # gRPC's Python looks at a connection only during calls: one left open
+        # would not be closed, and the server would wait for it.
+        self.channel.close()
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            return self.process.wait(DEADLINE)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise AssertionError(
+                "gantryd did not end:\n" + self.log_tail()) from None
+
+    def restart(self):
+        """kill -9 and a new one; returns the seconds until it was ready."""
+        self.kill()
+        begin = time.monotonic()
+        self.start()
+        return time.monotonic() - begin
+
+    def is_running(self):
+        return self.process is not None and self.process.poll() is None
+
+    def log(self):
+        with open(self.log_path, "rb") as log:
+            return log.read().decode(errors="replace")
+
+    def log_tail(self, lines=40):
+        return "\n".join(self.log().split("\n")[-lines:])
+
+    def destroy(self):
+        """Ends what may be left by force; what was in the way is returned as
+        lines for people. After it nothing of this server is there."""
+        if self.is_running():
+            self.kill()
+        if self.channel is not None:
+            self.channel.close()
+        left = host.end_everything(self.top, self.cgroup_parent)
+        shutil.rmtree(self.top, ignore_errors=True)
+        return left
+
+    # -- calls
+
+    def call(self, verb, request, timeout=DEADLINE):
+        service = self.image if "Image" in verb else self.runtime
+        return getattr(service, verb)(request, timeout=timeout,
+                                      wait_for_ready=False)
+
+    def load(self, path):
+        """Loads an archive by its bytes; returns the LoadedImages."""
+        request = stubs().admin.LoadRequest
+
+        def chunks():
+            with open(path, "rb") as source:
+                while data := source.read(1 << 20):
+                    yield request(chunk=data)
+        return list(self.admin.Load(chunks(), timeout=DEADLINE).images)
+
+    def load_path(self, path):
+        request = stubs().admin.LoadRequest(path=path)
+        return list(self.admin.Load(iter([request]), timeout=DEADLINE).images)
+
+
+def image_file(name):
+    return os.path.join(Programs.images, name + ".tar")
