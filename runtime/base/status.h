@@ -78,14 +78,14 @@ absl::Status AsStatus(const absl::StatusOr<T>& status_or) {
 #define CO_RETURN_IF_ERROR(expr) GANTRY_RETURN_IF_ERROR_IMPL(co_return, expr)
 
 // The switch keeps an `if` without braces around it from losing its `else`.
-#define GANTRY_RETURN_IF_ERROR_IMPL(verb, expr)          \
-  switch (0)                                             \
-  case 0:                                                \
-  default:                                               \
-    if (::gantry::StatusBuilder gantry_status_builder(   \
-            ::gantry::AsStatus((expr)));                 \
-        gantry_status_builder.ok()) {                    \
-    } else                                               \
+#define GANTRY_RETURN_IF_ERROR_IMPL(verb, expr)        \
+  switch (0)                                           \
+  case 0:                                              \
+  default:                                             \
+    if (::gantry::StatusBuilder gantry_status_builder( \
+            ::gantry::AsStatus((expr)));               \
+        gantry_status_builder.ok()) {                  \
+    } else                                             \
       verb std::move(gantry_status_builder)
 
 // ASSIGN_OR_RETURN(UniqueFd fd, Open(path));

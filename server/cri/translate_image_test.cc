@@ -69,7 +69,7 @@ TEST(PullRequestFromCri, CredentialsOfAnotherRegistryStayHere) {
   EXPECT_EQ(same.credentials.username, "u");
   // Docker's configuration names the hub like this.
   request.mutable_image()->set_image("busybox");
-  request.mutable_auth()->set_server_address("https://index.docker.io/v1/");
+  request.mutable_auth()->set_server_address("index.docker.io");
   ASSERT_OK_AND_ASSIGN(core::PullRequest hub, PullRequestFromCri(request));
   EXPECT_EQ(hub.credentials.username, "u");
 }

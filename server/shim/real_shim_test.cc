@@ -384,7 +384,6 @@ TEST_F(RealShimTest, ManyLaunchesAndExecsLeakNothing) {
   std::vector<absl::Duration> execs;
   std::vector<absl::Duration> ends;
   int fds = 0;
-  int threads = 0;
   for (int i = 0; i < kLaunches; ++i) {
     const std::string id = absl::StrCat("c", i);
     absl::Time start = absl::Now();
@@ -404,13 +403,11 @@ TEST_F(RealShimTest, ManyLaunchesAndExecsLeakNothing) {
     loop_->Post([&settled] { settled.Notify(); });
     settled.WaitForNotification();
     EXPECT_FALSE(CgroupExists(id));
-    if (i == 10) {
-      fds = CountEntries("/proc/self/fd");
-      threads = CountEntries("/proc/self/task");
-    }
+    if (i == 10) fds = CountEntries("/proc/self/fd");
   }
   EXPECT_LE(CountEntries("/proc/self/fd"), fds);
-  EXPECT_LE(CountEntries("/proc/self/task"), threads);
+  // The test's, the loop's, and those the executor may have.
+  EXPECT_LE(CountEntries("/proc/self/task"), 4);
   PrintLatencies("launch (plan to Started)", launches);
   PrintLatencies("exec (pipe, start, exit, output)", execs);
   PrintLatencies("kill to Exited", ends);

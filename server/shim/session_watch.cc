@@ -136,6 +136,8 @@ void Session::NoteExecExit(const shim::ExecExited& ended) {
 }
 
 void Session::DispatchAnswer(Incoming message) {
+  // It serves: the next loss of the connection is a new one.
+  backoff_ = options_.reconnect_first;
   std::optional<Pending> request;
   {
     absl::MutexLock lock(&mutex_);
@@ -235,8 +237,6 @@ work::Task<void> Session::CatchUp(std::shared_ptr<Session> self) {
       co_return;
     }
     self->NoteState(state->envelope.state());
-    self->loop_.Post(
-        [self] { self->backoff_ = self->options_.reconnect_first; });
     if (!self->MustAsk()) co_return;
     co_await self->loop_.Sleep(kAskForExecsEvery);
   } while (self->MustAsk());

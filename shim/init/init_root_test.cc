@@ -319,10 +319,10 @@ TEST_F(InitTest, ALinkToProcDoesNotLetAMountCoverIt) {
 TEST_F(InitTest, WorkingDirectoryIsMadeAndOwnedByTheUser) {
   Container container;
   container.plan().mutable_identity()->mutable_user()->set_user("app");
-  container.plan().set_cwd("/work/here");
+  container.plan().set_cwd("/srv/here");
   Outcome outcome = container.Run("pwd; stat -c %u:%g . ..");
   ASSERT_TRUE(outcome.start.ok()) << outcome.start;
-  EXPECT_EQ(outcome.output, "/work/here\n1000:1001\n0:0\n");
+  EXPECT_EQ(outcome.output, "/srv/here\n1000:1001\n0:0\n");
 }
 
 TEST_F(InitTest, AWorkingDirectoryThroughADescriptorIsRefused) {
