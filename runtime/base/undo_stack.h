@@ -36,6 +36,12 @@ class UndoStack {
     steps_.emplace_back(std::move(what), std::move(step));
   }
 
+  // Takes over the steps of `other`, as the newest.
+  void Append(UndoStack other) {
+    for (auto& step : other.steps_) steps_.push_back(std::move(step));
+    other.steps_.clear();
+  }
+
   // Forgets all steps: the create succeeded.
   void Commit() { steps_.clear(); }
 

@@ -1,5 +1,6 @@
 #include "runtime/base/undo_stack.h"
 
+#include <utility>
 #include <vector>
 
 #include "gmock/gmock.h"
@@ -42,6 +43,27 @@ TEST(UndoStack, DestructorUndoesAndCommitForgets) {
     dropped.Push("a", step);
   }
   EXPECT_EQ(undone, 1);
+}
+
+TEST(UndoStack, AppendedStepsAreTheNewestAndRunOnce) {
+  std::vector<int> ran;
+  auto step = [&ran](int i) {
+    return [&ran, i] {
+      ran.push_back(i);
+      return absl::OkStatus();
+    };
+  };
+  UndoStack undo;
+  undo.Push("old", step(1));
+  {
+    UndoStack more;
+    more.Push("new", step(2));
+    more.Push("newest", step(3));
+    undo.Append(std::move(more));
+  }
+  EXPECT_THAT(ran, ElementsAre());
+  EXPECT_OK(undo.Run());
+  EXPECT_THAT(ran, ElementsAre(3, 2, 1));
 }
 
 }  // namespace

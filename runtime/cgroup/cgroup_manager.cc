@@ -63,21 +63,34 @@ absl::Status Manager::Apply(const Resources& resources) const {
 }
 
 absl::Status Manager::Update(const Resources& resources) const {
+  UndoStack undo;
+  RETURN_IF_ERROR(Update(resources, undo));
+  undo.Commit();
+  return absl::OkStatus();
+}
+
+absl::Status Manager::Update(const Resources& resources,
+                             UndoStack& undo) const {
   ASSIGN_OR_RETURN(const CurrentLimits now,
                    ReadCurrentLimits(*hierarchies_, path_, resources));
   ASSIGN_OR_RETURN(const auto plan, PlanLimits(*hierarchies_, resources, now));
-  UndoStack undo;
+  UndoStack done;
   for (const HierarchyWrites& part : plan) {
     absl::Status status = PerformWrites(
-        {hierarchies_->fd(part.hierarchy), path_}, part.writes, &undo);
+        {hierarchies_->fd(part.hierarchy), path_}, part.writes, &done);
     if (status.ok()) continue;
-    const absl::Status undone = undo.Run();
+    const absl::Status undone = done.Run();
     if (undone.ok()) return status;
     return Annotate(status, absl::StrCat("limits are partly changed (",
                                          undone.message(), ")"));
   }
-  undo.Commit();
+  undo.Append(std::move(done));
   return absl::OkStatus();
+}
+
+absl::Status Manager::Check(const Hierarchies& hierarchies,
+                            const Resources& resources) {
+  return PlanLimits(hierarchies, resources, CurrentLimits()).status();
 }
 
 absl::Status Manager::SetDevices(std::span<const DeviceRule> rules) const {

@@ -28,6 +28,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "runtime/base/undo_stack.h"
 #include "runtime/base/unique_fd.h"
 #include "runtime/cgroup/device_rules.h"
 #include "runtime/cgroup/hierarchies.h"
@@ -58,6 +59,16 @@ class Manager {
   // before the failure are put back). A memory limit changed alone keeps the
   // swap allowance (memory_swap - memory_limit), on v1 as on v2.
   absl::Status Update(const Resources& resources) const;
+
+  // The same for a caller that may yet have to take it back: once OK, `undo`
+  // has the steps that put the former values back. It must not outlive the
+  // hierarchies. On error nothing is pushed.
+  absl::Status Update(const Resources& resources, UndoStack& undo) const;
+
+  // Whether a cgroup of this machine that was just created could be given these
+  // limits, as far as can be told without asking the kernel: errors as Apply.
+  static absl::Status Check(const Hierarchies& hierarchies,
+                            const Resources& resources);
 
   // Allows exactly what `rules` come to and denies every other device. At no
   // time is more allowed than by the old or the new rules. On v2, and where no

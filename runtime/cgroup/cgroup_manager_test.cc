@@ -123,6 +123,56 @@ TEST(ManagerUpdate, FailureRestoresWhatWasWrittenBefore) {
   EXPECT_EQ(fs.Get("cpu/c/cpu.shares"), "100");
 }
 
+TEST(ManagerUpdate, CanBeTakenBackLater) {
+  FakeCgroupfs fs({{"memory/c/memory.limit_in_bytes", "1000"},
+                   {"cpu/c/cpu.shares", "100"}});
+  fs.PutBroken("pids/c/pids.max");
+  const Hierarchies hierarchies = fs.Open({"memory", "cpu", "pids"}, nullptr);
+  Resources resources;
+  resources.memory_limit = 2000;
+  resources.cpu_shares = 200;
+  UndoStack undo;
+  ASSERT_OK(For(hierarchies, "c").Update(resources, undo));
+  EXPECT_EQ(fs.Get("memory/c/memory.limit_in_bytes"), "2000");
+  EXPECT_EQ(fs.Get("cpu/c/cpu.shares"), "200");
+  ASSERT_OK(undo.Run());
+  EXPECT_EQ(fs.Get("memory/c/memory.limit_in_bytes"), "1000");
+  EXPECT_EQ(fs.Get("cpu/c/cpu.shares"), "100");
+
+  // What failed has undone itself and leaves the caller nothing to do.
+  resources.pids_limit = 5;
+  EXPECT_FALSE(For(hierarchies, "c").Update(resources, undo).ok());
+  fs.Put("cpu/c/cpu.shares", "77");
+  ASSERT_OK(undo.Run());
+  EXPECT_EQ(fs.Get("cpu/c/cpu.shares"), "77");
+}
+
+TEST(ManagerCheck, SaysWhatApplyWouldSay) {
+  FakeCgroupfs fs;
+  const Hierarchies hierarchies = fs.Open({"memory"}, nullptr);
+  Resources resources;
+  resources.memory_limit = 4096;
+  EXPECT_OK(Manager::Check(hierarchies, resources));
+  resources.memory_swap = 1000;
+  EXPECT_THAT(Manager::Check(hierarchies, resources),
+              StatusIs(absl::StatusCode::kInvalidArgument));
+  resources = {};
+  resources.unified = {{"memory.high", "1"}};
+  EXPECT_THAT(Manager::Check(hierarchies, resources),
+              StatusIs(kPrecondition, HasSubstr("memory.high")));
+}
+
+TEST(ManagerCheck, NoHugePagesNeedNoController) {
+  FakeCgroupfs fs;
+  const Hierarchies hierarchies = fs.Open({"memory"}, nullptr);
+  Resources resources;
+  resources.hugepage_limits = {{"2MB", 0}, {"1GB", 0}};
+  EXPECT_OK(Manager::Check(hierarchies, resources));
+  resources.hugepage_limits[1].limit = 1 << 30;
+  EXPECT_THAT(Manager::Check(hierarchies, resources),
+              StatusIs(kPrecondition, HasSubstr("hugetlb")));
+}
+
 TEST(ManagerUpdate, BadValueTouchesNothing) {
   FakeCgroupfs fs(
       {{"memory/c/memory.limit_in_bytes", "1000"}, {"pids/c/pids.max", "5"}});

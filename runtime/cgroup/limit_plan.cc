@@ -48,6 +48,16 @@ absl::Status NoController(absl::string_view what, absl::string_view name) {
                    " controller in a mounted cgroup hierarchy"));
 }
 
+// "No huge pages" is said of every page size by clients that count them; it is
+// no reason to refuse a container where nobody counts.
+bool AsksForNoHugepages(const Row& row, const Resources& resources) {
+  if (absl::string_view(row.v1_name) != "hugetlb") return false;
+  for (const HugepageLimit& page : resources.hugepage_limits) {
+    if (page.limit != 0) return false;
+  }
+  return true;
+}
+
 absl::Status AppendRow(const Hierarchies& hierarchies, const Row& row,
                        const Resources& resources, const CurrentLimits& now,
                        std::vector<HierarchyWrites>& plan) {
@@ -61,6 +71,7 @@ absl::Status AppendRow(const Hierarchies& hierarchies, const Row& row,
   ASSIGN_OR_RETURN(Writes writes, convert(resources, now));
   if (writes.empty()) return absl::OkStatus();
   if (!where.has_value()) {
+    if (AsksForNoHugepages(row, resources)) return absl::OkStatus();
     return NoController(absl::StrCat("set ", writes[0].file), row.v1_name);
   }
   plan.push_back({where->hierarchy, std::move(writes)});

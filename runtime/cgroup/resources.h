@@ -70,6 +70,8 @@ struct Resources {
   // Processes and threads; -1: no limit.
   std::optional<int64_t> pids_limit;
 
+  // A limit of 0 is accepted without effect on a machine that mounts no hugetlb
+  // controller; any other is FAILED_PRECONDITION there.
   std::vector<HugepageLimit> hugepage_limits;
   BlockIo block_io;
 
