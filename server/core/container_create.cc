@@ -10,6 +10,7 @@
 #include "runtime/base/id.h"
 #include "runtime/base/status.h"
 #include "runtime/sys/file.h"
+#include "server/core/change_limits.h"
 #include "server/core/container_service.h"
 #include "server/core/container_spec.h"
 #include "server/core/container_steps.h"
@@ -145,6 +146,8 @@ work::Task<absl::StatusOr<std::string>> ContainerService::Create(
                       node_.images.LowersOf(image));
   CO_ASSIGN_OR_RETURN(record::ContainerRecord container,
                       NewRecord(node_, request, *pod, image));
+  CO_RETURN_IF_ERROR(CheckLimits(node_, container.spec().resources()))
+      << "create container " << name;
   CO_RETURN_IF_ERROR(CreateRecord(node_, container));
   absl::Status made = MakeMissingHostPaths(container.spec());
   if (made.ok()) made = PrepareRootfs(node_, lowers.dirs, container);

@@ -6,7 +6,6 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "runtime/base/testing/status_matchers.h"
-#include "server/core/merge_resources.h"
 
 namespace gantry::core {
 namespace {
@@ -101,29 +100,6 @@ TEST(CompleteSpec, TheRequestsOwnChoicesStand) {
   EXPECT_EQ(spec.mounts_size(), 3);
   EXPECT_EQ(spec.mounts(0).host_path(), "");
   EXPECT_EQ(spec.stdio().log_path(), "");
-}
-
-TEST(MergeResources, OverwritesOnlyWhatIsSet) {
-  spec::Resources target;
-  target.set_memory_limit(100);
-  target.set_cpu_shares(5);
-  target.set_cpuset_cpus("0-1");
-  *target.add_hugepages() = [] {
-    spec::HugepageLimit limit;
-    limit.set_page_size("2MB");
-    limit.set_limit(1);
-    return limit;
-  }();
-  spec::Resources update;
-  update.set_memory_limit(200);
-  update.add_hugepages()->set_page_size("2MB");
-  update.mutable_hugepages(0)->set_limit(9);
-  MergeResources(update, target);
-  EXPECT_EQ(target.memory_limit(), 200);
-  EXPECT_EQ(target.cpu_shares(), 5u);
-  EXPECT_EQ(target.cpuset_cpus(), "0-1");
-  ASSERT_EQ(target.hugepages_size(), 1);
-  EXPECT_EQ(target.hugepages(0).limit(), 9u);
 }
 
 }  // namespace

@@ -3,26 +3,15 @@
 
 #include "absl/strings/str_cat.h"
 #include "runtime/base/status.h"
+#include "runtime/base/undo_stack.h"
 #include "runtime/base/unique_fd.h"
-#include "runtime/cgroup/cgroup_manager.h"
-#include "runtime/cgroup/spec_resources.h"
+#include "server/core/change_limits.h"
 #include "server/core/container_log.h"
 #include "server/core/container_service.h"
 #include "server/core/container_steps.h"
 #include "server/core/merge_resources.h"
 
 namespace gantry::core {
-namespace {
-
-absl::Status WriteLimits(Node& node, const std::string& cgroup_path,
-                         const spec::Resources& resources) {
-  ASSIGN_OR_RETURN(cgroup::Manager cgroup,
-                   cgroup::Manager::For(node.cgroups, cgroup_path));
-  return cgroup.Update(cgroup::ResourcesOf(resources));
-}
-
-}  // namespace
-
 work::Task<absl::Status> ContainerService::Update(std::string id,
                                                   spec::Resources resources) {
   co_await node_.executor.Schedule();
@@ -37,15 +26,25 @@ work::Task<absl::Status> ContainerService::Update(std::string id,
         absl::StrCat("update container ", id, ": it is ",
                      record::ContainerRecord::State_Name(container->state())));
   }
+  // All or nothing: what the cgroup was given is taken back if the record,
+  // which a restart goes by, cannot be written.
+  UndoStack undo;
   if (container->state() == record::ContainerRecord::RUNNING) {
     CO_RETURN_IF_ERROR(
-        WriteLimits(node_, container->spec().cgroup_path(), resources))
+        ChangeLimits(node_, container->spec().cgroup_path(), resources, undo))
         << "update container " << id;
+  } else {
+    spec::Resources merged = container->spec().resources();
+    MergeResources(resources, merged);
+    CO_RETURN_IF_ERROR(CheckLimits(node_, merged)) << "update container " << id;
   }
   RecordChange merge = [&resources](record::ContainerRecord& record) {
     MergeResources(resources, *record.mutable_spec()->mutable_resources());
   };
-  co_return co_await UpdateRecord(node_, id, std::move(merge));
+  absl::Status saved = co_await UpdateRecord(node_, id, std::move(merge));
+  if (!saved.ok()) co_return TakeBack(undo, saved);
+  undo.Commit();
+  co_return absl::OkStatus();
 }
 
 work::Task<absl::Status> ContainerService::ReopenLog(std::string id) {

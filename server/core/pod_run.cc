@@ -10,7 +10,6 @@
 #include "runtime/base/status.h"
 #include "runtime/base/unique_fd.h"
 #include "runtime/cgroup/cgroup_manager.h"
-#include "runtime/cgroup/spec_resources.h"
 #include "runtime/sys/file.h"
 #include "server/core/names.h"
 #include "server/core/pod_files.h"
@@ -39,6 +38,8 @@ record::PodRecord NewRecord(const Node& node, const PodRequest& request,
   pod.set_runtime_handler(request.runtime_handler);
   pod.set_log_directory(request.log_directory);
   *pod.mutable_namespaces() = request.namespaces;
+  *pod.mutable_overhead() = request.overhead;
+  *pod.mutable_resources() = request.resources;
   pod.set_created_at(node.clock.UnixNanos());
   pod.set_boot_id(node.boot_id);
   pod.set_cgroup_path(absl::StrCat(request.cgroup_parent.empty()
@@ -57,12 +58,10 @@ std::string HostName() {
   return name;
 }
 
-absl::Status MakeCgroup(Node& node, const record::PodRecord& pod,
-                        const spec::Resources& limits) {
+absl::Status MakeCgroup(Node& node, const record::PodRecord& pod) {
   ASSIGN_OR_RETURN(cgroup::Manager cgroup,
                    cgroup::Manager::For(node.cgroups, pod.cgroup_path()));
-  RETURN_IF_ERROR(cgroup.Create());
-  return cgroup.Apply(cgroup::ResourcesOf(limits));
+  return cgroup.Create();
 }
 
 // A pod of this name exists already: the answer of a repeated Run.
@@ -85,7 +84,7 @@ absl::StatusOr<std::string> AnswerRepeated(const record::PodRecord& first,
 work::Task<absl::Status> MakePod(Node& node, record::PodRecord& pod,
                                  const PodRequest& request) {
   // 1. The pod's cgroup: everything that runs for the pod runs below it.
-  CO_RETURN_IF_ERROR(MakeCgroup(node, pod, request.resources))
+  CO_RETURN_IF_ERROR(MakeCgroup(node, pod))
       << "make cgroup " << pod.cgroup_path();
 
   // 2. Its directory, and the files its containers see.

@@ -16,6 +16,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "proto/spec.pb.h"
 #include "server/core/index.h"
 #include "server/core/node.h"
 #include "server/core/requests.h"
@@ -39,6 +40,13 @@ class PodService {
 
   // Stops it if need be, removes its containers and everything of it.
   work::Task<absl::Status> Remove(std::string id);
+
+  // Limits the pod's cgroup to what its containers have together plus what the
+  // pod itself costs (PodLimits): all of it, or nothing changes. What neither
+  // sets stays as it is. FAILED_PRECONDITION unless READY.
+  work::Task<absl::Status> UpdateResources(std::string id,
+                                           spec::Resources overhead,
+                                           spec::Resources resources);
 
   absl::StatusOr<PodPtr> Get(absl::string_view id_or_prefix) const;
   std::vector<PodPtr> List() const;

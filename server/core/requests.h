@@ -38,7 +38,10 @@ struct PodRequest {
   std::map<std::string, std::string> sysctls;
   // Absolute path below each cgroup hierarchy, or empty for "/gantry".
   std::string cgroup_parent;
-  // Limits of the pod as a whole; unset fields are not written.
+  // What the pod costs beyond its containers and what these have together: kept
+  // for who asks, not written to the pod's cgroup. Of a pod with a container
+  // that has no limit, the sum of its containers' limits is none of the pod's.
+  spec::Resources overhead;
   spec::Resources resources;
 };
 

@@ -3,6 +3,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "server/cri/json_object.h"
+#include "server/cri/translate_resources.h"
 
 namespace gantry::cri {
 namespace {
@@ -151,6 +152,9 @@ std::string PodInfo(const record::PodRecord& pod,
       .Flag("own_uts", pod.own_uts())
       .Text("pause_id", pod.pause_id())
       .Text("boot_id", pod.boot_id())
+      .Raw("overhead", ToJson(ResourcesToCri(pod.overhead(), 0)))
+      .Raw("resources", ToJson(ResourcesToCri(pod.resources(), 0)))
+      .Raw("limits", ToJson(ResourcesToCri(pod.limits(), 0)))
       .Raw("config", ToJson(config));
   return json.Finish();
 }

@@ -117,13 +117,6 @@ RuntimeRpcs::StreamPodSandboxMetrics(
       "StreamPodSandboxMetrics");
 }
 
-grpc::ServerUnaryReactor* RuntimeRpcs::UpdatePodSandboxResources(
-    grpc::CallbackServerContext* context,
-    const runtime::v1::UpdatePodSandboxResourcesRequest*,
-    runtime::v1::UpdatePodSandboxResourcesResponse*) {
-  return AnswerNotBuilt(context, "UpdatePodSandboxResources");
-}
-
 grpc::ServerWriteReactor<runtime::v1::StreamImagesResponse>*
 ImageRpcs::StreamImages(grpc::CallbackServerContext*,
                         const runtime::v1::StreamImagesRequest*) {

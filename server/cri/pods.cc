@@ -10,6 +10,7 @@
 #include "server/cri/info.h"
 #include "server/cri/runtime_rpcs.h"
 #include "server/cri/translate_pod.h"
+#include "server/cri/translate_resources.h"
 
 namespace gantry::cri {
 namespace {
@@ -18,6 +19,7 @@ using ::runtime::v1::PodSandboxStatusResponse;
 using ::runtime::v1::RemovePodSandboxResponse;
 using ::runtime::v1::RunPodSandboxResponse;
 using ::runtime::v1::StopPodSandboxResponse;
+using ::runtime::v1::UpdatePodSandboxResourcesResponse;
 
 std::string NameOf(const runtime::v1::PodSandboxMetadata& metadata) {
   return absl::StrCat(metadata.namespace_(),
@@ -50,6 +52,20 @@ absl::StatusOr<PodSandboxStatusResponse> StatusOf(
   }
   response.set_timestamp(services.node.clock.UnixNanos());
   return response;
+}
+
+work::Task<absl::StatusOr<UpdatePodSandboxResourcesResponse>> UpdateResources(
+    Services& services,
+    const runtime::v1::UpdatePodSandboxResourcesRequest* request) {
+  CO_ASSIGN_OR_RETURN(spec::Resources overhead,
+                      PodOverheadFromCri(request->overhead(), "overhead"));
+  CO_ASSIGN_OR_RETURN(spec::Resources resources,
+                      PodResourcesFromCri(request->resources(), "resources"));
+  std::string id = request->pod_sandbox_id();
+  absl::Status updated = co_await services.pods.UpdateResources(
+      std::move(id), std::move(overhead), std::move(resources));
+  CO_RETURN_IF_ERROR(updated);
+  co_return UpdatePodSandboxResourcesResponse();
 }
 
 }  // namespace
@@ -105,6 +121,15 @@ grpc::ServerUnaryReactor* RuntimeRpcs::ListPodSandbox(
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
   reactor->Finish(grpc::Status::OK);
   return reactor;
+}
+
+grpc::ServerUnaryReactor* RuntimeRpcs::UpdatePodSandboxResources(
+    grpc::CallbackServerContext* context,
+    const runtime::v1::UpdatePodSandboxResourcesRequest* request,
+    runtime::v1::UpdatePodSandboxResourcesResponse* response) {
+  return AnswerLater(services_.node.tasks, context,
+                     {"UpdatePodSandboxResources", request->pod_sandbox_id()},
+                     UpdateResources(services_, request), response);
 }
 
 }  // namespace gantry::cri

@@ -122,8 +122,7 @@ const std::set<std::string>& NotBuilt() {
                                 "StreamImages",
                                 "StreamPodSandboxMetrics",
                                 "StreamPodSandboxStats",
-                                "StreamPodSandboxes",
-                                "UpdatePodSandboxResources"};
+                                "StreamPodSandboxes"};
   return *names;
 }
 

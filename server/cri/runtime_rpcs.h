@@ -59,6 +59,10 @@ class RuntimeRpcs final : public runtime::v1::RuntimeService::CallbackService {
       grpc::CallbackServerContext* context,
       const runtime::v1::ListPodSandboxRequest* request,
       runtime::v1::ListPodSandboxResponse* response) override;
+  grpc::ServerUnaryReactor* UpdatePodSandboxResources(
+      grpc::CallbackServerContext* context,
+      const runtime::v1::UpdatePodSandboxResourcesRequest* request,
+      runtime::v1::UpdatePodSandboxResourcesResponse* response) override;
 
   // containers.cc
   grpc::ServerUnaryReactor* CreateContainer(
@@ -175,10 +179,6 @@ class RuntimeRpcs final : public runtime::v1::RuntimeService::CallbackService {
   StreamPodSandboxMetrics(
       grpc::CallbackServerContext* context,
       const runtime::v1::StreamPodSandboxMetricsRequest* request) override;
-  grpc::ServerUnaryReactor* UpdatePodSandboxResources(
-      grpc::CallbackServerContext* context,
-      const runtime::v1::UpdatePodSandboxResourcesRequest* request,
-      runtime::v1::UpdatePodSandboxResourcesResponse* response) override;
 
  private:
   Services& services_;

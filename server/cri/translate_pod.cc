@@ -16,6 +16,7 @@
 #include "server/cri/check.h"
 #include "server/cri/serialize.h"
 #include "server/cri/translate_namespaces.h"
+#include "server/cri/translate_resources.h"
 #include "server/cri/translate_security.h"
 
 namespace gantry::cri {
@@ -176,6 +177,12 @@ absl::Status SetLinux(const PodSandboxConfig& config, const HostAbilities& host,
                    PodNamespacesFromCri(context, kSecurityContext));
   ASSIGN_OR_RETURN(request.cgroup_parent,
                    CgroupParentFromCri(config.linux().cgroup_parent()));
+  ASSIGN_OR_RETURN(
+      request.overhead,
+      PodOverheadFromCri(config.linux().overhead(), "config.linux.overhead"));
+  ASSIGN_OR_RETURN(request.resources,
+                   PodResourcesFromCri(config.linux().resources(),
+                                       "config.linux.resources"));
   return SetSysctls(config, request);
 }
 
@@ -203,8 +210,6 @@ absl::StatusOr<core::PodRequest> PodRequestFromCri(
   pod.labels.insert(config.labels().begin(), config.labels().end());
   pod.annotations.insert(config.annotations().begin(),
                          config.annotations().end());
-  // overhead and resources are for information: what holds was set by the
-  // client on the cgroups above.
   RETURN_IF_ERROR(SetLinux(config, host, pod));
   RETURN_IF_ERROR(CheckPorts(config, pod.namespaces));
   pod.cri_config = SerializeForComparison(config);

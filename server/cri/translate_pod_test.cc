@@ -60,14 +60,18 @@ TEST(PodRequestFromCri, TakesEverything) {
   EXPECT_EQ(pod.namespaces.pid(), spec::CONTAINER);
 }
 
-TEST(PodRequestFromCri, LeavesInformativeResourcesToTheClient) {
+TEST(PodRequestFromCri, TakesOverheadAndResources) {
   RunPodSandboxRequest request = GoodRequest();
-  request.mutable_config()
-      ->mutable_linux()
-      ->mutable_resources()
-      ->set_memory_limit_in_bytes(1 << 20);
+  auto& linux = *request.mutable_config()->mutable_linux();
+  linux.mutable_resources()->set_memory_limit_in_bytes(1 << 20);
+  linux.mutable_overhead()->set_cpu_shares(10);
   ASSERT_OK_AND_ASSIGN(core::PodRequest pod, PodRequestFromCri(request, {}));
-  EXPECT_FALSE(pod.resources.has_memory_limit());
+  EXPECT_EQ(pod.resources.memory_limit(), 1 << 20);
+  EXPECT_EQ(pod.overhead.cpu_shares(), 10);
+  linux.mutable_overhead()->set_cpu_shares(-10);
+  EXPECT_THAT(PodRequestFromCri(request, {}),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("config.linux.overhead.cpu_shares")));
 }
 
 TEST(PodRequestFromCri, NamespaceOptionsAreTheClients) {

@@ -139,6 +139,36 @@ absl::Status CheckOomScoreAdj(const LinuxContainerResources& resources,
                     resources.oom_score_adj(), -1000, 1000);
 }
 
+absl::StatusOr<spec::Resources> PodResourcesFromCri(
+    const LinuxContainerResources& resources, absl::string_view field) {
+  if (resources.oom_score_adj() != 0) {
+    return BadField(absl::StrCat(field, ".oom_score_adj"),
+                    absl::StrCat("expected none, for a pod has no process, "
+                                 "found ",
+                                 resources.oom_score_adj()));
+  }
+  return ResourcesFromCri(resources, field);
+}
+
+absl::StatusOr<spec::Resources> PodOverheadFromCri(
+    const LinuxContainerResources& overhead, absl::string_view field) {
+  const absl::string_view expected =
+      "\"\" (it is added to what containers have)";
+  if (!overhead.cpuset_cpus().empty()) {
+    return BadValue(absl::StrCat(field, ".cpuset_cpus"), expected,
+                    overhead.cpuset_cpus());
+  }
+  if (!overhead.cpuset_mems().empty()) {
+    return BadValue(absl::StrCat(field, ".cpuset_mems"), expected,
+                    overhead.cpuset_mems());
+  }
+  if (!overhead.unified().empty()) {
+    return BadValue(absl::StrCat(field, ".unified"), expected,
+                    overhead.unified().begin()->first);
+  }
+  return PodResourcesFromCri(overhead, field);
+}
+
 LinuxContainerResources ResourcesToCri(const spec::Resources& resources,
                                        int oom_score_adj) {
   LinuxContainerResources to;

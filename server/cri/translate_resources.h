@@ -23,6 +23,16 @@ absl::Status CheckOomScoreAdj(
     const runtime::v1::LinuxContainerResources& resources,
     absl::string_view field);
 
+// Of a pod as a whole: without oom_score_adj, for no process is the pod's.
+absl::StatusOr<spec::Resources> PodResourcesFromCri(
+    const runtime::v1::LinuxContainerResources& resources,
+    absl::string_view field);
+
+// What is added to them: only what can be, so no lists and no cgroup v2 files.
+absl::StatusOr<spec::Resources> PodOverheadFromCri(
+    const runtime::v1::LinuxContainerResources& overhead,
+    absl::string_view field);
+
 runtime::v1::LinuxContainerResources ResourcesToCri(
     const spec::Resources& resources, int oom_score_adj);
 

@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "gtest/gtest.h"
@@ -99,6 +100,40 @@ TEST(ResourcesFromCri, BadValuesNameTheirField) {
     EXPECT_THAT(
         ResourcesFromCri(resources, "r"),
         StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr(bad.field)));
+  }
+}
+
+TEST(PodResourcesFromCri, APodHasNoProcess) {
+  LinuxContainerResources from;
+  from.set_cpu_shares(512);
+  from.set_cpuset_cpus("0-1");
+  ASSERT_OK_AND_ASSIGN(spec::Resources to, PodResourcesFromCri(from, "r"));
+  EXPECT_EQ(to.cpu_shares(), 512);
+  EXPECT_EQ(to.cpuset_cpus(), "0-1");
+  from.set_oom_score_adj(1);
+  EXPECT_THAT(PodResourcesFromCri(from, "r"),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("r.oom_score_adj")));
+}
+
+TEST(PodOverheadFromCri, IsOnlyWhatCanBeAdded) {
+  LinuxContainerResources from;
+  from.set_memory_limit_in_bytes(1 << 20);
+  ASSERT_OK_AND_ASSIGN(spec::Resources to, PodOverheadFromCri(from, "o"));
+  EXPECT_EQ(to.memory_limit(), 1 << 20);
+  using R = LinuxContainerResources;
+  const std::vector<std::pair<std::function<void(R&)>, const char*>> cases = {
+      {[](R& r) { r.set_cpuset_cpus("0"); }, "o.cpuset_cpus"},
+      {[](R& r) { r.set_cpuset_mems("0"); }, "o.cpuset_mems"},
+      {[](R& r) { (*r.mutable_unified())["memory.high"] = "1"; }, "o.unified"},
+      {[](R& r) { r.set_oom_score_adj(-1); }, "o.oom_score_adj"},
+      {[](R& r) { r.set_cpu_shares(-1); }, "o.cpu_shares"},
+  };
+  for (const auto& [spoil, field] : cases) {
+    R bad;
+    spoil(bad);
+    EXPECT_THAT(PodOverheadFromCri(bad, "o"),
+                StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr(field)));
   }
 }
 
