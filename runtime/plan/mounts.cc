@@ -132,7 +132,40 @@ absl::Status CheckProc(const MountStep& step) {
       "nothing but procfs may be mounted on or below /proc");
 }
 
-absl::StatusOr<MountStep> ClientMount(const spec::BindMount& mount) {
+bool IsSame(const spec::IdMapping& a, const spec::IdMapping& b) {
+  return a.host_id() == b.host_id() && a.container_id() == b.container_id() &&
+         a.length() == b.length();
+}
+
+bool IsSame(const IdMap& a, const IdMap& b) {
+  return std::equal(a.uids().begin(), a.uids().end(), b.uids().begin(),
+                    b.uids().end(),
+                    [](auto& x, auto& y) { return IsSame(x, y); }) &&
+         std::equal(a.gids().begin(), a.gids().end(), b.gids().begin(),
+                    b.gids().end(),
+                    [](auto& x, auto& y) { return IsSame(x, y); });
+}
+
+// The place of the mount's id mapping in `init`, from 1; 0 if it has none.
+absl::StatusOr<uint32_t> PlaceOfIdMap(const spec::BindMount& mount,
+                                      InitPlan& init) {
+  if (mount.uid_mappings().empty() && mount.gid_mappings().empty()) return 0;
+  if (mount.uid_mappings().empty() || mount.gid_mappings().empty()) {
+    return absl::InvalidArgumentError(
+        "an id mapping needs both uid and gid mappings");
+  }
+  IdMap map;
+  *map.mutable_uids() = mount.uid_mappings();
+  *map.mutable_gids() = mount.gid_mappings();
+  for (int i = 0; i < init.id_maps_size(); ++i) {
+    if (IsSame(init.id_maps(i), map)) return i + 1;
+  }
+  *init.add_id_maps() = std::move(map);
+  return init.id_maps_size();
+}
+
+absl::StatusOr<MountStep> ClientMount(const spec::BindMount& mount,
+                                      InitPlan& init) {
   MountStep step;
   step.set_kind(MountStep::BIND);
   ASSIGN_OR_RETURN(*step.mutable_target(),
@@ -158,6 +191,8 @@ absl::StatusOr<MountStep> ClientMount(const spec::BindMount& mount) {
   }
   step.set_attributes(attributes);
   step.set_propagation(mount.propagation());
+  ASSIGN_OR_RETURN(uint32_t id_map, PlaceOfIdMap(mount, init));
+  step.set_id_map(id_map);
   return step;
 }
 
@@ -172,7 +207,7 @@ absl::StatusOr<MountsResult> PlanMounts(const spec::ContainerSpec& spec,
   const size_t defaults = steps.size();
   std::vector<bool> replaced(defaults, false);
   for (const spec::BindMount& mount : spec.mounts()) {
-    ASSIGN_OR_RETURN(MountStep step, ClientMount(mount),
+    ASSIGN_OR_RETURN(MountStep step, ClientMount(mount, init),
                      absl::StrCat("mounts: ", mount.container_path()));
     if (step.target() == "/dev") result.own_dev = true;
     for (size_t i = 0; i < defaults; ++i) {

@@ -11,12 +11,16 @@
 #include <vector>
 
 #include "absl/strings/match.h"
+#include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "runtime/base/testing/status_matchers.h"
 #include "runtime/plan/masks.h"
 
 namespace gantry::plan {
 namespace {
+
+using ::gantry::testing::StatusIs;
+using ::testing::HasSubstr;
 
 DeviceNode Device(const std::string& path, const std::string& type,
                   uint32_t major, uint32_t minor) {
@@ -175,6 +179,32 @@ TEST(BuildPlan, RecursiveReadOnlyNeedsPrivatePropagation) {
   EXPECT_TRUE(StepAt(*Build(spec), "/a")->recursive_attributes());
   spec.mutable_mounts(0)->set_propagation(spec::BIDIRECTIONAL);
   EXPECT_FALSE(Build(spec).ok());
+}
+
+void AddIdMapping(spec::BindMount& mount, uint32_t host_id) {
+  for (spec::IdMapping* mapping :
+       {mount.add_uid_mappings(), mount.add_gid_mappings()}) {
+    mapping->set_host_id(host_id);
+    mapping->set_length(65536);
+  }
+}
+
+TEST(BuildPlan, MountsWithTheSameIdMappingShareIt) {
+  spec::ContainerSpec spec = Spec();
+  for (const char* path : {"/a", "/b", "/c", "/d"}) AddMount(spec, path, path);
+  AddIdMapping(*spec.mutable_mounts(0), 100000);
+  AddIdMapping(*spec.mutable_mounts(1), 200000);
+  AddIdMapping(*spec.mutable_mounts(2), 100000);
+  ContainerPlan plan = *Build(spec);
+  ASSERT_EQ(plan.init().id_maps_size(), 2);
+  EXPECT_EQ(plan.init().id_maps(1).uids(0).host_id(), 200000u);
+  EXPECT_EQ(StepAt(plan, "/a")->id_map(), 1u);
+  EXPECT_EQ(StepAt(plan, "/b")->id_map(), 2u);
+  EXPECT_EQ(StepAt(plan, "/c")->id_map(), 1u);
+  EXPECT_EQ(StepAt(plan, "/d")->id_map(), 0u);
+  spec.mutable_mounts(3)->add_gid_mappings()->set_length(1);
+  EXPECT_THAT(Build(spec), StatusIs(absl::StatusCode::kInvalidArgument,
+                                    HasSubstr("/d: an id mapping needs both")));
 }
 
 TEST(BuildPlan, AMountOverTheRootIsRefused) {

@@ -148,9 +148,6 @@ const std::vector<BadCase>& BadCases() {
       {"image mount",
        [](C& c) { c.mutable_mounts(0)->mutable_image()->set_image("x"); },
        kUnbuilt, "config.mounts[0].image"},
-      {"id-mapped mount",
-       [](C& c) { c.mutable_mounts(0)->add_uidmappings()->set_length(1); },
-       kUnbuilt, "config.mounts[0].uidMappings"},
       {"unknown propagation",
        [](C& c) {
          c.mutable_mounts(0)->set_propagation(

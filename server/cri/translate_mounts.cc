@@ -64,6 +64,46 @@ absl::Status CheckRecursiveReadOnly(const Mount& mount,
       absl::StrCat(path, ": this kernel cannot do it (mount_setattr)"));
 }
 
+using IdMappings = google::protobuf::RepeatedPtrField<runtime::v1::IDMapping>;
+
+absl::StatusOr<google::protobuf::RepeatedPtrField<spec::IdMapping>>
+IdMappingsFromCri(const IdMappings& mappings, absl::string_view field) {
+  google::protobuf::RepeatedPtrField<spec::IdMapping> to;
+  for (int i = 0; i < mappings.size(); ++i) {
+    const runtime::v1::IDMapping& mapping = mappings.Get(i);
+    constexpr uint64_t kIds = uint64_t{1} << 32;
+    if (mapping.length() == 0 ||
+        uint64_t{mapping.host_id()} + mapping.length() >= kIds ||
+        uint64_t{mapping.container_id()} + mapping.length() >= kIds) {
+      return BadField(
+          At(field, i),
+          absl::StrCat("is no range of ids: host_id ", mapping.host_id(),
+                       ", container_id ", mapping.container_id(), ", length ",
+                       mapping.length()));
+    }
+    spec::IdMapping& added = *to.Add();
+    added.set_host_id(mapping.host_id());
+    added.set_container_id(mapping.container_id());
+    added.set_length(mapping.length());
+  }
+  return to;
+}
+
+absl::Status SetIdMappings(const Mount& mount, absl::string_view field,
+                           spec::BindMount& to) {
+  const std::string uids = absl::StrCat(field, ".uidMappings");
+  const std::string gids = absl::StrCat(field, ".gidMappings");
+  if (mount.uidmappings().empty() != mount.gidmappings().empty()) {
+    return BadField(mount.uidmappings().empty() ? uids : gids,
+                    "uids and gids can be mapped only together");
+  }
+  ASSIGN_OR_RETURN(*to.mutable_uid_mappings(),
+                   IdMappingsFromCri(mount.uidmappings(), uids));
+  ASSIGN_OR_RETURN(*to.mutable_gid_mappings(),
+                   IdMappingsFromCri(mount.gidmappings(), gids));
+  return absl::OkStatus();
+}
+
 bool IsRoot(absl::string_view path) {
   for (absl::string_view part : absl::StrSplit(path, '/', absl::SkipEmpty())) {
     if (part != ".") return false;
@@ -73,6 +113,7 @@ bool IsRoot(absl::string_view path) {
 
 absl::StatusOr<spec::BindMount> MountFromCri(const Mount& mount,
                                              const HostAbilities& host,
+                                             bool privileged,
                                              absl::string_view field) {
   const std::string target = absl::StrCat(field, ".container_path");
   RETURN_IF_ERROR(CheckAbsolutePath(target, mount.container_path()));
@@ -84,9 +125,6 @@ absl::StatusOr<spec::BindMount> MountFromCri(const Mount& mount,
   }
   RETURN_IF_ERROR(
       CheckAbsolutePath(absl::StrCat(field, ".host_path"), mount.host_path()));
-  if (!mount.uidmappings().empty() || !mount.gidmappings().empty()) {
-    return NotBuilt(absl::StrCat(field, ".uidMappings"), "an id-mapped mount");
-  }
   RETURN_IF_ERROR(CheckRecursiveReadOnly(mount, host, field));
   // selinux_relabel gives the files the container's label, and there is none.
   spec::BindMount to;
@@ -94,11 +132,16 @@ absl::StatusOr<spec::BindMount> MountFromCri(const Mount& mount,
   to.set_container_path(mount.container_path());
   to.set_read_only(mount.readonly());
   to.set_recursive_read_only(mount.recursive_read_only());
-  ASSIGN_OR_RETURN(spec::Propagation propagation,
-                   PropagationFromCri(mount.propagation(),
-                                      absl::StrCat(field, ".propagation")));
-  to.set_propagation(propagation);
+  const std::string propagation = absl::StrCat(field, ".propagation");
+  ASSIGN_OR_RETURN(spec::Propagation from_cri,
+                   PropagationFromCri(mount.propagation(), propagation));
+  if (from_cri == spec::BIDIRECTIONAL && !privileged) {
+    return BadField(propagation,
+                    "PROPAGATION_BIDIRECTIONAL needs a privileged container");
+  }
+  to.set_propagation(from_cri);
   RETURN_IF_ERROR(SetOptions(mount, field, to));
+  RETURN_IF_ERROR(SetIdMappings(mount, field, to));
   return to;
 }
 
@@ -115,9 +158,11 @@ absl::Status CheckPermissions(absl::string_view field,
 
 absl::Status SetMounts(const ContainerConfig& config, const HostAbilities& host,
                        spec::ContainerSpec& spec) {
+  const bool privileged = config.linux().security_context().privileged();
   for (int i = 0; i < config.mounts_size(); ++i) {
-    ASSIGN_OR_RETURN(*spec.add_mounts(), MountFromCri(config.mounts(i), host,
-                                                      At("config.mounts", i)));
+    ASSIGN_OR_RETURN(*spec.add_mounts(),
+                     MountFromCri(config.mounts(i), host, privileged,
+                                  At("config.mounts", i)));
   }
   return absl::OkStatus();
 }

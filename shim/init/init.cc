@@ -48,10 +48,12 @@ namespace {
 // 10. Limits, labels, ids: when no step needs root any more.
 // 11. READY, then seccomp and the last capabilities, then execve.
 
-absl::Status SetUpMounts(const plan::InitPlan& plan, Setup& setup,
+absl::Status SetUpMounts(const plan::InitPlan& plan,
+                         const std::vector<int>& id_maps, Setup& setup,
                          std::vector<std::string>& degraded) {
   setup.stage = Stage::kMounts;
-  ASSIGN_OR_RETURN(std::vector<UniqueFd> sources, OpenBindSources(plan));
+  ASSIGN_OR_RETURN(std::vector<UniqueFd> sources,
+                   OpenBindSources(plan, id_maps));
   setup.stage = Stage::kRootfs;
   RETURN_IF_ERROR(DetachFromHost());
   ASSIGN_OR_RETURN(setup.root, MountRootfs(plan.rootfs()));
@@ -109,15 +111,17 @@ absl::Status SetUp(const plan::InitPlan& plan,
   std::vector<std::string> degraded(plan.degraded().begin(),
                                     plan.degraded().end());
   NamespaceFds join = context.join;
-  int* const others[] = {&join.network, &join.ipc, &join.uts, &join.user,
-                         &join.cgroup};
+  std::vector<int> id_maps = context.id_maps;
+  std::vector<int*> others = {&join.network, &join.ipc, &join.uts, &join.user,
+                              &join.cgroup};
+  for (int& fd : id_maps) others.push_back(&fd);
   RETURN_IF_ERROR(Begin(context.sync_fd, context.stdio, others, setup));
   setup.stage = Stage::kNamespaces;
   RETURN_IF_ERROR(EnterNamespaces(namespaces, join));
-  for (int* fd : others) UniqueFd(std::exchange(*fd, -1));
   LeaveSessionKeyring();
   ASSIGN_OR_RETURN(setup.proc, OpenProc());
-  RETURN_IF_ERROR(SetUpMounts(plan, setup, degraded));
+  RETURN_IF_ERROR(SetUpMounts(plan, id_maps, setup, degraded));
+  for (int* fd : others) UniqueFd(std::exchange(*fd, -1));
   UseOwnNull(setup);
   RETURN_IF_ERROR(SetUpUser(plan, setup));
   RETURN_IF_ERROR(SetUpConsole(plan, setup));

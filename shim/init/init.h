@@ -44,6 +44,8 @@ struct InitContext {
   // What becomes 0, 1 and 2; -1: /dev/null. Unused with a terminal. The same
   // number may appear more than once.
   int stdio[3] = {-1, -1, -1};
+  // A user namespace for each of plan.id_maps() (MakeIdMaps).
+  std::vector<int> id_maps;
 };
 
 // Becomes the container's first process.

@@ -32,11 +32,30 @@ uint64_t PropagationOf(spec::Propagation propagation) {
   }
 }
 
-absl::StatusOr<UniqueFd> OpenBindSource(const plan::MountStep& step) {
+// mount_setattr(2): EINVAL is also the answer of a file system that has none.
+absl::Status MapIds(const plan::MountStep& step, int tree,
+                    const std::vector<int>& id_maps) {
+  if (step.id_map() == 0) return absl::OkStatus();
+  if (step.id_map() > id_maps.size()) {
+    return absl::InvalidArgumentError("its id mapping is not in the plan");
+  }
+  absl::Status mapped = sys::MountSetAttr(
+      tree, "", AT_EMPTY_PATH,
+      {.set = MOUNT_ATTR_IDMAP, .userns_fd = id_maps[step.id_map() - 1]});
+  if (ErrnoOf(mapped) == EINVAL) {
+    return ErrnoStatus(absl::StatusCode::kUnimplemented, EINVAL,
+                       "its file system has no id-mapped mounts");
+  }
+  return mapped;
+}
+
+absl::StatusOr<UniqueFd> OpenBindSource(const plan::MountStep& step,
+                                        const std::vector<int>& id_maps) {
   absl::StatusOr<UniqueFd> tree =
       sys::OpenTree(AT_FDCWD, step.source(), OPEN_TREE_CLONE | AT_RECURSIVE);
   if (step.optional() && ErrnoOf(tree.status()) == ENOENT) return UniqueFd();
   if (!tree.ok()) return tree.status();
+  RETURN_IF_ERROR(MapIds(step, tree->get(), id_maps));
   RETURN_IF_ERROR(
       sys::MountSetAttr(tree->get(), "", AT_EMPTY_PATH | AT_RECURSIVE,
                         {.propagation = PropagationOf(step.propagation())}));
@@ -138,13 +157,13 @@ absl::string_view NameOf(const plan::MountStep& step) {
 }  // namespace
 
 absl::StatusOr<std::vector<UniqueFd>> OpenBindSources(
-    const plan::InitPlan& plan) {
+    const plan::InitPlan& plan, const std::vector<int>& id_maps) {
   std::vector<UniqueFd> sources(plan.mounts_size());
   for (int i = 0; i < plan.mounts_size(); ++i) {
     const plan::MountStep& step = plan.mounts(i);
     if (step.kind() != plan::MountStep::BIND) continue;
     ASSIGN_OR_RETURN(
-        sources[i], OpenBindSource(step),
+        sources[i], OpenBindSource(step, id_maps),
         absl::StrCat("bind ", step.source(), " to ", step.target()));
   }
   return sources;

@@ -20,10 +20,12 @@ namespace gantry::init {
 
 // Detached copies of the host's trees that are to be bound, one per mount step
 // (none for other kinds and for optional sources that are missing), with their
-// attributes and propagation set. To be called before DetachFromHost, which
-// would take the copies out of their peer groups.
+// attributes, id mapping and propagation set. To be called before
+// DetachFromHost, which would take the copies out of their peer groups.
+// `id_maps`: a user namespace for each of plan.id_maps(). UNIMPLEMENTED where
+// the source's file system has no id-mapped mounts.
 absl::StatusOr<std::vector<UniqueFd>> OpenBindSources(
-    const plan::InitPlan& plan);
+    const plan::InitPlan& plan, const std::vector<int>& id_maps);
 
 // Carries out the mount steps in order. `sources` as OpenBindSources gave them.
 absl::Status MakeMounts(const plan::InitPlan& plan,

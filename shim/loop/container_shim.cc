@@ -13,6 +13,7 @@
 #include "runtime/sys/namespaces.h"
 #include "runtime/sys/pidfd.h"
 #include "shim/donation.h"
+#include "shim/init/id_maps.h"
 #include "shim/init/init.h"
 #include "shim/loop/own_process.h"
 #include "shim/process/exec_template.h"
@@ -97,6 +98,8 @@ absl::Status ContainerShim::TryStart() {
 
 absl::Status ContainerShim::CloneInit() {
   const NamespacePlan& namespaces = plan_->namespaces();
+  ASSIGN_OR_RETURN(std::vector<UniqueFd> id_maps,
+                   init::MakeIdMaps(plan_->init()));
   if (namespaces.pid() == NamespacePlan::JOIN) {
     RETURN_IF_ERROR(sys::SetNs(donated_.pid.get(), CLONE_NEWPID));
   }
@@ -105,6 +108,7 @@ absl::Status ContainerShim::CloneInit() {
   context.join.ipc = donated_.ipc.get();
   context.join.uts = donated_.uts.get();
   context.join.user = donated_.user.get();
+  for (const UniqueFd& fd : id_maps) context.id_maps.push_back(fd.get());
   if (io_ != nullptr) {
     for (int i = 0; i < 3; ++i) context.stdio[i] = io_->child_fd(i);
   }

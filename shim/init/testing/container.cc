@@ -21,6 +21,7 @@
 #include "runtime/base/status.h"
 #include "runtime/sys/clone.h"
 #include "runtime/sys/file.h"
+#include "shim/init/id_maps.h"
 #include "shim/init/sync.h"
 
 namespace gantry::init::testing {
@@ -223,6 +224,11 @@ Outcome Container::Run(const std::string& script) {
     }
   }
   Outcome outcome;
+  absl::StatusOr<std::vector<UniqueFd>> id_maps = MakeIdMaps(plan);
+  if (!id_maps.ok()) {
+    outcome.start = id_maps.status();
+    return outcome;
+  }
   Streams streams = MakeStreams();
   SyncPair sync = *MakeSyncPair();
   auto pid = sys::Clone3({.flags = CloneFlags(namespaces_)});
@@ -234,6 +240,7 @@ Outcome Container::Run(const std::string& script) {
     InitContext context;
     context.sync_fd = sync.child.get();
     context.stdio[1] = context.stdio[2] = streams.write.get();
+    for (const UniqueFd& fd : *id_maps) context.id_maps.push_back(fd.get());
     RunInit(plan, namespaces_, context);
   }
   sync.child.Reset();
