@@ -28,7 +28,7 @@
 
 namespace gantry::http {
 
-enum class Method { kGet, kHead };
+enum class Method { kGet, kHead, kPost };
 
 // In order; names compare without case.
 class Headers {
@@ -66,6 +66,9 @@ struct Request {
   Method method = Method::kGet;
   std::string url;
   Headers headers;
+  // Of kPost; its Content-Type is the caller's to set. It goes along with a
+  // redirect: a caller whose body is secret allows none.
+  std::string body;
   std::optional<ByteRange> range;
   TlsOptions tls;
   // "http://host:port"; empty: no proxy, whatever the environment says.

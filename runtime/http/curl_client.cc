@@ -167,7 +167,9 @@ CurlResponse::~CurlResponse() {
 }
 
 std::string CurlResponse::What() const {
-  return absl::StrCat(request_.method == Method::kHead ? "HEAD " : "GET ",
+  return absl::StrCat(request_.method == Method::kHead   ? "HEAD "
+                      : request_.method == Method::kPost ? "POST "
+                                                         : "GET ",
                       url_.ForErrors());
 }
 
@@ -218,6 +220,12 @@ absl::Status CurlResponse::SetUp() {
   Set(CURLOPT_CONNECTTIMEOUT_MS,
       static_cast<long>(absl::ToInt64Milliseconds(request_.connect_timeout)));
   if (request_.method == Method::kHead) Set(CURLOPT_NOBODY, 1L);
+  if (request_.method == Method::kPost) {
+    Set(CURLOPT_POST, 1L);
+    Set(CURLOPT_POSTFIELDSIZE_LARGE,
+        static_cast<curl_off_t>(request_.body.size()));
+    Set(CURLOPT_POSTFIELDS, request_.body.data());
+  }
   if (request_.range) {
     const std::string range = absl::StrCat(
         request_.range->first, "-",
@@ -416,9 +424,8 @@ absl::StatusOr<std::unique_ptr<Response>> CurlClient::Send(
     }
     RETURN_IF_ERROR(Redirect(*response, &current, &url));
   }
-  return absl::FailedPreconditionError(
-      absl::StrCat("GET ", url.ForErrors(), ": more than ",
-                   request.max_redirects, " redirects"));
+  return absl::FailedPreconditionError(absl::StrCat(
+      url.ForErrors(), ": more than ", request.max_redirects, " redirects"));
 }
 
 }  // namespace

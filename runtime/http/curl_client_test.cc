@@ -14,8 +14,10 @@ namespace {
 
 using ::gantry::testing::IsOkAndHolds;
 using ::gantry::testing::StatusIs;
+using ::testing::EndsWith;
 using ::testing::HasSubstr;
 using ::testing::Not;
+using ::testing::SizeIs;
 
 TEST(CurlClient, StreamsABodyThroughWithItsHeaders) {
   std::string body(5'000'000, 'x');
@@ -44,6 +46,29 @@ TEST(CurlClient, SendsHeadersMethodAndRange) {
   EXPECT_THAT(sent, HasSubstr("HEAD /b?q=1 HTTP/1.1"));
   EXPECT_THAT(sent, HasSubstr("Accept: a/b"));
   EXPECT_THAT(sent, HasSubstr("Range: bytes=5-9"));
+}
+
+TEST(CurlClient, PostSendsItsBodyAndTellsItToNobodyElse) {
+  LoopbackServer server([](const std::string& request) {
+    return absl::StrContains(request, "POST /token ")
+               ? LoopbackServer::Answer(200, "yes")
+               : LoopbackServer::Answer(307, "", "Location: /token\r\n");
+  });
+  auto client = NewCurlClient();
+  Request request = {.method = Method::kPost, .url = server.Url("/token")};
+  request.body = "a=1&b=2";
+  request.headers.Set("Content-Type", "text/x-test");
+  request.max_redirects = 0;
+  ASSERT_OK_AND_ASSIGN(auto response, client->Send(request));
+  EXPECT_THAT(ReadBody(response.get(), 100), IsOkAndHolds("yes"));
+  const std::string sent = server.requests().at(0);
+  EXPECT_THAT(sent, HasSubstr("Content-Type: text/x-test"));
+  EXPECT_THAT(sent, EndsWith("\r\n\r\na=1&b=2"));
+
+  request.url = server.Url("/moved");
+  EXPECT_THAT(client->Send(request),
+              StatusIs(absl::StatusCode::kFailedPrecondition));
+  EXPECT_THAT(server.requests(), SizeIs(2));
 }
 
 TEST(CurlClient, ShortBodyIsUnavailable) {

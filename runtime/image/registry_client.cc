@@ -19,6 +19,8 @@
 namespace gantry::image {
 namespace {
 
+// How this program calls itself to token servers.
+constexpr char kClientId[] = "gantry";
 constexpr size_t kMaxTokenBytes = size_t{1} << 20;
 constexpr size_t kMaxErrorBytes = size_t{64} << 10;
 // While waiting, `cancelled` is asked this often.
@@ -62,9 +64,8 @@ absl::Status StatusOf(http::Response* response) {
     code = absl::StatusCode::kPermissionDenied;
   if (status == 429) code = absl::StatusCode::kResourceExhausted;
   if (status >= 500) code = absl::StatusCode::kUnavailable;
-  return absl::Status(
-      code, absl::StrCat("GET ", response->url().ForErrors(), ": HTTP ", status,
-                         ErrorText(response)));
+  return absl::Status(code, absl::StrCat(response->url().ForErrors(), ": HTTP ",
+                                         status, ErrorText(response)));
 }
 
 bool IsLinkLocal(absl::string_view host) {
@@ -136,40 +137,63 @@ absl::Status RegistryClient::Wait(int attempt, absl::Duration at_least,
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::string> RegistryClient::FetchToken(
-    const Reference& ref, const http::Url& origin, const Challenge& challenge,
-    const http::Request& like) {
-  const auto field = [&](const char* name) {
-    auto it = challenge.parameters.find(name);
-    return it == challenge.parameters.end() ? std::string() : it->second;
-  };
-  ASSIGN_OR_RETURN(http::Url realm, http::ParseUrl(field("realm")),
-                   "token server of " << ref.domain);
+namespace {
+
+std::string FieldOf(const Challenge& challenge, const char* name) {
+  auto it = challenge.parameters.find(name);
+  return it == challenge.parameters.end() ? std::string() : it->second;
+}
+
+// Where a token may be asked for, with credentials.
+absl::Status CheckTokenServer(const Reference& ref, const http::Url& origin,
+                              const http::Url& realm) {
   if (realm.scheme != "https" && !http::IsLoopbackHost(realm.host) &&
       realm.host != origin.host) {
     return absl::PermissionDeniedError(
-        absl::StrCat("token server ", realm.ForErrors(), " is not https"));
+        absl::StrCat("token server ", realm.ForErrors(), " of ", ref.domain,
+                     " is not https"));
   }
   if (realm.scheme != "https" && origin.scheme == "https") {
     return absl::PermissionDeniedError(
         absl::StrCat("token server ", realm.ForErrors(),
                      " is less secure than ", origin.host));
   }
-  RETURN_IF_ERROR(CheckTarget(origin, realm));
-  if (!credentials_.identity_token.empty()) {
-    return absl::UnimplementedError("identity tokens are not supported");
-  }
+  return CheckTarget(origin, realm);
+}
+
+}  // namespace
+
+absl::StatusOr<std::string> RegistryClient::FetchToken(
+    const Reference& ref, const http::Url& origin, const Challenge& challenge,
+    const http::Request& like) {
+  ASSIGN_OR_RETURN(http::Url realm, http::ParseUrl(FieldOf(challenge, "realm")),
+                   "token server of " << ref.domain);
+  RETURN_IF_ERROR(CheckTokenServer(ref, origin, realm));
+  // Only reading is asked for, whatever the challenge offers.
+  const std::string wish = absl::StrCat(
+      "service=", QueryEscape(FieldOf(challenge, "service")),
+      "&scope=", QueryEscape(absl::StrCat("repository:", ref.path, ":pull")));
   http::Request request = like;
-  request.method = http::Method::kGet;
   request.range.reset();
   request.headers = http::Headers();
-  // Only reading is asked for, whatever the challenge offers.
-  request.url = absl::StrCat(
-      realm.ToString(), absl::StrContains(realm.target, '?') ? "&" : "?",
-      "service=", QueryEscape(field("service")),
-      "&scope=", QueryEscape(absl::StrCat("repository:", ref.path, ":pull")));
-  if (!credentials_.username.empty()) {
-    request.headers.Set("Authorization", Basic(credentials_));
+  if (!credentials_.identity_token.empty()) {
+    // distribution docs/spec/auth/oauth.md. The secret is in the body, so no
+    // redirect is followed.
+    request.method = http::Method::kPost;
+    request.url = realm.ToString();
+    request.max_redirects = 0;
+    request.headers.Set("Content-Type", "application/x-www-form-urlencoded");
+    request.body = absl::StrCat(
+        "grant_type=refresh_token&client_id=", kClientId, "&", wish,
+        "&refresh_token=", QueryEscape(credentials_.identity_token));
+  } else {
+    request.method = http::Method::kGet;
+    request.url =
+        absl::StrCat(realm.ToString(),
+                     absl::StrContains(realm.target, '?') ? "&" : "?", wish);
+    if (!credentials_.username.empty()) {
+      request.headers.Set("Authorization", Basic(credentials_));
+    }
   }
   ASSIGN_OR_RETURN(std::unique_ptr<http::Response> response,
                    client_->Send(request));

@@ -35,7 +35,8 @@ namespace gantry::image {
 struct Credentials {
   std::string username;
   std::string password;
-  std::string identity_token;  // an OAuth2 refresh token
+  // An OAuth2 refresh token, exchanged at the token server.
+  std::string identity_token;
   std::string registry_token;  // a bearer token, sent as it is
 
   bool empty() const {

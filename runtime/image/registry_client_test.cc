@@ -203,6 +203,31 @@ TEST_F(RegistryClientTest, RegistryTokenIsSentAtOnce) {
   EXPECT_THAT(registry_.requests(), SizeIs(1));
 }
 
+TEST_F(RegistryClientTest, IdentityTokenIsExchangedAtTheTokenServerOnly) {
+  registry_.token = "t0ken";
+  registry_.refresh_token = "refresh";
+  EXPECT_OK(Client({.username = "<token>", .identity_token = "refresh"})
+                .FetchManifest(Ref(), std::nullopt, nullptr));
+  const auto requests = registry_.requests();
+  ASSERT_THAT(requests, SizeIs(3));  // 401, token, manifest
+  EXPECT_EQ(requests[1].url, registry_.realm);
+  EXPECT_EQ(requests[1].body,
+            "grant_type=refresh_token&client_id=gantry&service=s&"
+            "scope=repository%3Aa%2Fb%3Apull&refresh_token=refresh");
+  EXPECT_EQ(requests[1].headers.Get("Content-Type"),
+            "application/x-www-form-urlencoded");
+  EXPECT_EQ(requests[1].max_redirects, 0);
+  for (size_t i : {0, 2}) {
+    EXPECT_THAT(requests[i].body, IsEmpty());
+    EXPECT_THAT(requests[i].headers.Get("Authorization"),
+                Not(HasSubstr("refresh")));
+  }
+  EXPECT_THAT(
+      Client({.identity_token = "stale"})
+          .FetchManifest(Ref(), std::nullopt, nullptr),
+      StatusIs(absl::StatusCode::kPermissionDenied, Not(HasSubstr("stale"))));
+}
+
 TEST_F(RegistryClientTest, RedirectsToThisMachineAreRefused) {
   ASSERT_OK(Client().FetchManifest(Ref(), std::nullopt, nullptr));
   const auto hook = registry_.requests().at(0).on_redirect;

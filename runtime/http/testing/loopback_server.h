@@ -15,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
@@ -24,8 +25,9 @@ namespace gantry::http {
 
 class LoopbackServer {
  public:
-  // Given the request's head, answers with the raw bytes of a response; the
-  // connection is closed after it. An empty answer stalls until the end.
+  // Given the request's head and body, answers with the raw bytes of a
+  // response; the connection is closed after it. An empty answer stalls until
+  // the end.
   using Handler = std::function<std::string(const std::string& request)>;
 
   explicit LoopbackServer(Handler handler) : handler_(std::move(handler)) {
@@ -82,10 +84,23 @@ class LoopbackServer {
     }
   }
 
+  // Whether the head and as much as its Content-Length says is there.
+  static bool IsWhole(absl::string_view request) {
+    const size_t head = request.find("\r\n\r\n");
+    if (head == absl::string_view::npos) return false;
+    constexpr absl::string_view kLength = "Content-Length: ";
+    const size_t length = request.find(kLength);
+    if (length == absl::string_view::npos || length > head) return true;
+    absl::string_view digits = request.substr(length + kLength.size());
+    size_t bytes = 0;
+    return absl::SimpleAtoi(digits.substr(0, digits.find('\r')), &bytes) &&
+           request.size() >= head + 4 + bytes;
+  }
+
   void Answer(int peer) {
     std::string request;
     char buffer[4096];
-    while (request.find("\r\n\r\n") == std::string::npos) {
+    while (!IsWhole(request)) {
       if (!Readable(peer)) return;
       const ssize_t n = recv(peer, buffer, sizeof(buffer), 0);
       if (n <= 0) return;

@@ -63,6 +63,8 @@ class FakeRegistry : public http::Client {
   std::string token;
   std::string realm = "https://auth.example/token";
   std::string basic;
+  // If set, the token server wants this refresh token in a POST instead.
+  std::string refresh_token;
   bool ranges = true;
 
   std::vector<http::Request> requests() const {
@@ -123,6 +125,13 @@ class FakeRegistry : public http::Client {
     }
     const std::string authorization = request.headers.Get("Authorization");
     if (!realm.empty() && absl::StartsWith(request.url, realm)) {
+      if (!refresh_token.empty()) {
+        const bool good =
+            request.method == http::Method::kPost && authorization.empty() &&
+            absl::EndsWith(request.body, "&refresh_token=" + refresh_token);
+        if (!good) return {.status = 401};
+        return {.body = absl::StrCat(R"({"access_token":")", token, "\"}")};
+      }
       if (authorization != basic) return {.status = 401};
       return {.body = absl::StrCat(R"({"token":")", token, "\"}")};
     }
