@@ -13,6 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "runtime/base/status.h"
+#include "runtime/image/reference.h"
 #include "runtime/sys/file.h"
 
 // Errors are values here.
@@ -54,6 +55,13 @@ class Table {
 
   bool Has(absl::string_view key) const { return Find(key) != nullptr; }
 
+  // Sorted.
+  std::vector<std::string> Keys() const {
+    std::vector<std::string> keys;
+    for (const auto& [key, node] : table_) keys.emplace_back(key.str());
+    return keys;
+  }
+
   // Each leaves `to` alone if the key is absent.
   absl::Status Take(absl::string_view key, std::string& to) {
     const toml::node* node = Next(key);
@@ -94,9 +102,10 @@ class Table {
   absl::StatusOr<Table> TakeTable(absl::string_view key) {
     static const toml::table* const empty = new toml::table();
     const toml::node* node = Next(key);
-    if (node == nullptr) return Table(*empty, file_, absl::StrCat(key, "."));
+    if (node == nullptr)
+      return Table(*empty, file_, absl::StrCat(prefix_, key, "."));
     if (!node->is_table()) return WrongType(*node, key, "a table");
-    return Table(*node->as_table(), file_, absl::StrCat(key, "."));
+    return Table(*node->as_table(), file_, absl::StrCat(prefix_, key, "."));
   }
 
   absl::Status CheckAllTaken() const {
@@ -108,7 +117,9 @@ class Table {
         absl::StrAppend(&known, known.empty() ? "" : ", ", other);
       }
       return Bad(Place(node.source(), name),
-                 absl::StrCat("unknown key; expected one of ", known));
+                 known.empty()
+                     ? "unknown key; none is expected here"
+                     : absl::StrCat("unknown key; expected one of ", known));
     }
     return absl::OkStatus();
   }
@@ -297,6 +308,48 @@ absl::Status TakeRegistry(Table& top, Config::Registry& registry) {
   return table.CheckAllTaken();
 }
 
+absl::Status TakeImages(Table& top, Config::Images& images) {
+  ASSIGN_OR_RETURN(Table table, top.TakeTable("images"));
+  std::vector<std::string> pinned;
+  RETURN_IF_ERROR(table.Take("pinned", pinned));
+  for (const std::string& name : pinned) {
+    absl::StatusOr<image::Reference> reference = image::ParseReference(name);
+    if (!reference.ok()) {
+      return Bad(table.At("pinned"), reference.status().message());
+    }
+    images.pinned.push_back(reference->digest ? reference->Digested()
+                                              : reference->Tagged());
+  }
+  return table.CheckAllTaken();
+}
+
+// As Kubernetes spells a RuntimeClass's handler: a DNS label.
+bool IsHandlerName(absl::string_view text) {
+  if (text.empty() || text.size() > 63) return false;
+  for (char c : text) {
+    if (!absl::ascii_islower(c) && !absl::ascii_isdigit(c) && c != '-') {
+      return false;
+    }
+  }
+  return text.front() != '-' && text.back() != '-';
+}
+
+// A table per handler, without keys so far.
+absl::Status TakeRuntimeHandlers(Table& top,
+                                 std::vector<std::string>& handlers) {
+  ASSIGN_OR_RETURN(Table table, top.TakeTable("runtime_handlers"));
+  for (const std::string& name : table.Keys()) {
+    if (!IsHandlerName(name)) {
+      return Bad(table.At(name),
+                 "expected a name of lower case letters, digits and '-'");
+    }
+    ASSIGN_OR_RETURN(Table handler, table.TakeTable(name));
+    RETURN_IF_ERROR(handler.CheckAllTaken());
+    handlers.push_back(name);
+  }
+  return absl::OkStatus();
+}
+
 absl::Status TakeThreads(Table& top, Config::Threads& threads) {
   ASSIGN_OR_RETURN(Table table, top.TakeTable("threads"));
   RETURN_IF_ERROR(table.Take("core", 1, 64, threads.core));
@@ -323,6 +376,8 @@ absl::StatusOr<Config> MakeConfig(absl::string_view toml_text,
   RETURN_IF_ERROR(TakeTop(top, flags, config));
   RETURN_IF_ERROR(TakeSecurity(top, config.security));
   RETURN_IF_ERROR(TakeRegistry(top, config.registry));
+  RETURN_IF_ERROR(TakeImages(top, config.images));
+  RETURN_IF_ERROR(TakeRuntimeHandlers(top, config.runtime_handlers));
   RETURN_IF_ERROR(TakeThreads(top, config.threads));
   RETURN_IF_ERROR(top.CheckAllTaken());
   return config;

@@ -52,6 +52,16 @@ struct Config {
     bool operator==(const Registry&) const = default;
   } registry;
 
+  struct Images {
+    // Names of images that clients shall not collect as garbage, whole:
+    // "docker.io/library/busybox:latest".
+    std::vector<std::string> pinned;
+    bool operator==(const Images&) const = default;
+  } images;
+
+  // Names that a pod may be run by, beside the default one, which has none.
+  std::vector<std::string> runtime_handlers;
+
   struct Threads {
     // At most this many for the steps of use cases, and for what blocks long
     // (pulls, loads, measuring directories). Threads end when idle.

@@ -26,7 +26,11 @@ std::string ConfigJson(const Config& config) {
       "],\"has_proxy\":", registry.proxy.empty() ? "false" : "true",
       ",\"ca_file\":", json::Quote(registry.ca_file),
       ",\"client_certificate\":", json::Quote(registry.client_certificate),
-      "},\"threads\":{\"core\":", config.threads.core,
+      "},\"images\":{\"pinned\":[",
+      absl::StrJoin(config.images.pinned, ",", quote),
+      "]},\"runtime_handlers\":[",
+      absl::StrJoin(config.runtime_handlers, ",", quote),
+      "],\"threads\":{\"core\":", config.threads.core,
       ",\"blocking\":", config.threads.blocking, "}}");
 }
 

@@ -46,6 +46,10 @@ proxy = "http://proxy:3128"
 ca_file = "/ca.pem"
 client_certificate = "/c.pem"
 client_key = "/k.pem"
+[images]
+pinned = ["busybox", "r.example/a@sha256:0123456789012345678901234567890123456789012345678901234567890123"]
+[runtime_handlers.slow]
+[runtime_handlers.fast-1]
 [threads]
 core = 2
 blocking = 3
@@ -61,6 +65,12 @@ blocking = 3
   EXPECT_THAT(config.registry.insecure_hosts,
               ::testing::ElementsAre("registry.lan:5000"));
   EXPECT_EQ(config.registry.client_key, "/k.pem");
+  EXPECT_THAT(
+      config.images.pinned,
+      ::testing::ElementsAre("docker.io/library/busybox:latest",
+                             ::testing::StartsWith("r.example/a@sha256:0123")));
+  EXPECT_THAT(config.runtime_handlers,
+              ::testing::ElementsAre("fast-1", "slow"));
   EXPECT_EQ(config.threads.core, 2);
   EXPECT_EQ(config.threads.blocking, 3);
 }
@@ -111,6 +121,12 @@ TEST(Config, MistakesAreToldWithTheirLine) {
       {"[registry]\n\nclient_key = '/k'",
        "f:3: registry.client_key: ", "together"},
       {"[registry]\nca_file = 'ca.pem'", "f:2: registry.ca_file: ", "absolute"},
+      {"[images]\npinned = ['UPPER']", "f:2: images.pinned: ", ""},
+      {"[runtime_handlers.Fast]", "f:1: runtime_handlers.Fast: ", "lower case"},
+      {"[runtime_handlers]\nfast = 1",
+       "f:2: runtime_handlers.fast: ", "expected a table"},
+      {"[runtime_handlers.fast]\npath = '/x'",
+       "f:2: runtime_handlers.fast.path: ", "none is expected"},
       {"[threads]\ncore = 0", "f:2: threads.core: ", "1 to 64"},
       {"[threads]\ncore = 1.5", "f:2: threads.core: ", "found a fraction"},
   };
@@ -149,11 +165,14 @@ TEST(Config, PasswordOfAProxyIsNotShown) {
 TEST(Config, JsonIsJson) {
   Config config;
   config.registry.insecure_hosts = {"a:1", "b"};
+  config.runtime_handlers = {"fast"};
   ASSERT_OK_AND_ASSIGN(json::Value value,
                        json::Value::Parse(ConfigJson(config), "config"));
   EXPECT_THAT(value.StringField("root"), IsOkAndHolds(config.root));
   EXPECT_THAT(value.Find("registry")->StringListField("insecure_hosts"),
               IsOkAndHolds(::testing::ElementsAre("a:1", "b")));
+  EXPECT_THAT(value.StringListField("runtime_handlers"),
+              IsOkAndHolds(::testing::ElementsAre("fast")));
 }
 
 TEST(LoadConfig, NamedFileMustExist) {

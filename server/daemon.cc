@@ -173,6 +173,9 @@ void Daemon::Parts::Build() {
   if (config.security.default_seccomp_when_unset) {
     abilities.unset_seccomp = spec::SeccompProfile::RUNTIME_DEFAULT;
   }
+  abilities.pinned_images.insert(config.images.pinned.begin(),
+                                 config.images.pinned.end());
+  abilities.runtime_handlers = config.runtime_handlers;
   cri::ServerFacts facts;
   facts.config_json = ConfigJson(config);
   facts.kernel = KernelRelease();

@@ -8,6 +8,7 @@
 #include "runtime/base/status.h"
 #include "server/cri/call.h"
 #include "server/cri/check.h"
+#include "server/cri/check_windows.h"
 #include "server/cri/runtime_rpcs.h"
 #include "server/cri/translate_container.h"
 #include "server/cri/translate_resources.h"
@@ -89,6 +90,7 @@ work::Task<absl::StatusOr<UpdateContainerResourcesResponse>> Update(
   CO_ASSIGN_OR_RETURN(spec::Resources resources,
                       ResourcesFromCri(request->linux(), "linux"));
   CO_RETURN_IF_ERROR(CheckOomScoreAdj(request->linux(), "linux"));
+  CO_RETURN_IF_ERROR(CheckNoWindows("windows", request->windows()));
   std::string id = request->container_id();
   absl::Status updated =
       co_await services.containers.Update(std::move(id), std::move(resources));

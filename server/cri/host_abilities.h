@@ -4,6 +4,12 @@
 #ifndef GANTRY_SERVER_CRI_HOST_ABILITIES_H_
 #define GANTRY_SERVER_CRI_HOST_ABILITIES_H_
 
+#include <set>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
 #include "proto/spec.pb.h"
 
 namespace gantry::cri {
@@ -12,9 +18,22 @@ struct HostAbilities {
   bool apparmor = false;
   // mount_setattr(2) with AT_RECURSIVE (Linux 5.12).
   bool recursive_read_only = false;
+  // User namespaces for pods; also for those on the node's network.
+  bool user_namespaces = false;
+  bool user_namespaces_host_network = false;
   // Of containers whose client says nothing: CRI's default is Unconfined.
   spec::SeccompProfile::Kind unset_seccomp = spec::SeccompProfile::UNCONFINED;
+  // Names, with tag or digest, of images that clients shall keep.
+  std::set<std::string> pinned_images;
+  // Names of runtime handlers beside the default one, which is "". They are all
+  // alike: a name is what a RuntimeClass can select by.
+  std::vector<std::string> runtime_handlers;
 };
+
+// INVALID_ARGUMENT, naming those there are, unless `name` is a handler's.
+absl::Status CheckRuntimeHandler(absl::string_view field,
+                                 absl::string_view name,
+                                 const HostAbilities& host);
 
 }  // namespace gantry::cri
 

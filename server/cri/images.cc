@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "runtime/base/status.h"
 #include "server/cri/call.h"
+#include "server/cri/host_abilities.h"
 #include "server/cri/image_rpcs.h"
 #include "server/cri/info.h"
 #include "server/cri/translate_image.h"
@@ -23,17 +24,20 @@ using ::runtime::v1::RemoveImageResponse;
 absl::StatusOr<ListImagesResponse> List(
     const Services& services, const runtime::v1::ListImagesRequest& request) {
   ListImagesResponse response;
-  const std::string& wanted = request.filter().image().image();
+  const runtime::v1::ImageSpec& filter = request.filter().image();
+  RETURN_IF_ERROR(CheckRuntimeHandler("filter.image.runtime_handler",
+                                      filter.runtime_handler(), services.host));
+  const std::string& wanted = filter.image();
   if (wanted.empty()) {
     for (const record::ImageRecord& image : services.images.List()) {
-      *response.add_images() = ImageToCri(image);
+      *response.add_images() = ImageToCri(image, services.host);
     }
     return response;
   }
   absl::StatusOr<record::ImageRecord> image = services.images.Get(wanted);
   if (absl::IsNotFound(image.status())) return response;
   RETURN_IF_ERROR(image);
-  *response.add_images() = ImageToCri(*image);
+  *response.add_images() = ImageToCri(*image, services.host);
   return response;
 }
 
@@ -61,13 +65,13 @@ std::string VerboseInfo(const Services& services,
 absl::StatusOr<ImageStatusResponse> StatusOf(
     const Services& services, const runtime::v1::ImageStatusRequest& request) {
   ASSIGN_OR_RETURN(std::string name,
-                   ImageNameFromCri(request.image(), "image"));
+                   ImageNameFromCri(request.image(), services.host, "image"));
   ImageStatusResponse response;
   absl::StatusOr<record::ImageRecord> image = services.images.Get(name);
   // Not on the node is no error.
   if (absl::IsNotFound(image.status())) return response;
   RETURN_IF_ERROR(image);
-  *response.mutable_image() = ImageToCri(*image);
+  *response.mutable_image() = ImageToCri(*image, services.host);
   if (request.verbose()) {
     (*response.mutable_info())["info"] = VerboseInfo(services, *image);
   }
@@ -76,7 +80,8 @@ absl::StatusOr<ImageStatusResponse> StatusOf(
 
 work::Task<absl::StatusOr<PullImageResponse>> Pull(
     Services& services, const runtime::v1::PullImageRequest* request) {
-  CO_ASSIGN_OR_RETURN(core::PullRequest pull, PullRequestFromCri(*request));
+  CO_ASSIGN_OR_RETURN(core::PullRequest pull,
+                      PullRequestFromCri(*request, services.host));
   CO_ASSIGN_OR_RETURN(std::string id,
                       co_await services.images.Pull(std::move(pull)));
   CO_ASSIGN_OR_RETURN(record::ImageRecord image, services.images.Get(id));
@@ -87,8 +92,9 @@ work::Task<absl::StatusOr<PullImageResponse>> Pull(
 
 work::Task<absl::StatusOr<RemoveImageResponse>> Remove(
     Services& services, const runtime::v1::RemoveImageRequest* request) {
-  CO_ASSIGN_OR_RETURN(std::string name,
-                      ImageNameFromCri(request->image(), "image"));
+  CO_ASSIGN_OR_RETURN(
+      std::string name,
+      ImageNameFromCri(request->image(), services.host, "image"));
   absl::Status removed = co_await services.images.Remove(std::move(name));
   CO_RETURN_IF_ERROR(removed);
   co_return RemoveImageResponse();

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "runtime/base/status.h"
 #include "server/cri/call.h"
+#include "server/cri/container_translator.h"
 #include "server/cri/filters.h"
 #include "server/cri/info.h"
 #include "server/cri/runtime_rpcs.h"
@@ -49,6 +50,12 @@ absl::StatusOr<PodSandboxStatusResponse> StatusOf(
     runtime::v1::PodSandboxConfig config;
     config.ParseFromString(pod->cri_config());
     (*response.mutable_info())["info"] = PodInfo(*pod, config);
+  }
+  ContainerTranslator translator(services.images);
+  for (const core::ContainerPtr& container : services.containers.List()) {
+    if (container->pod_id() == pod->id() && IsShown(*container)) {
+      *response.add_containers_statuses() = translator.Status(*container);
+    }
   }
   response.set_timestamp(services.node.clock.UnixNanos());
   return response;

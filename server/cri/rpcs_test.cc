@@ -189,6 +189,40 @@ TEST_F(RpcsTest, VersionAndStatus) {
   EXPECT_THAT(status.info().at("degraded"), HasSubstr("CAP_X"));
 }
 
+TEST_F(RpcsTest, StatusListsTheHandlersAndTheirFeatures) {
+  HostAbilities& host = services_.get().host;
+  host.runtime_handlers = {"fast"};
+  host.recursive_read_only = true;
+  host.user_namespaces = true;
+  host.user_namespaces_host_network = true;
+  grpc::ClientContext context;
+  api::StatusResponse status;
+  ASSERT_TRUE(runtime_->Status(&context, {}, &status).ok());
+  EXPECT_TRUE(status.features().user_namespaces_host_network());
+  ASSERT_EQ(status.runtime_handlers_size(), 2);
+  EXPECT_EQ(status.runtime_handlers(0).name(), "");
+  EXPECT_EQ(status.runtime_handlers(1).name(), "fast");
+  for (const api::RuntimeHandler& handler : status.runtime_handlers()) {
+    EXPECT_TRUE(handler.features().recursive_read_only_mounts());
+    EXPECT_TRUE(handler.features().user_namespaces());
+  }
+}
+
+TEST_F(RpcsTest, PodStatusHoldsItsContainers) {
+  PutPod("aa1", record::PodRecord::READY);
+  PutPod("aa2", record::PodRecord::READY);
+  PutContainer("c1", "aa1");
+  PutContainer("c2", "aa2");
+  grpc::ClientContext context;
+  api::PodSandboxStatusRequest request;
+  request.set_pod_sandbox_id("aa1");
+  api::PodSandboxStatusResponse response;
+  ASSERT_TRUE(runtime_->PodSandboxStatus(&context, request, &response).ok());
+  ASSERT_EQ(response.containers_statuses_size(), 1);
+  EXPECT_EQ(response.containers_statuses(0).id(), "c1");
+  EXPECT_EQ(response.containers_statuses(0).image_ref(), "sha256:1");
+}
+
 TEST_F(RpcsTest, PodCidrIsCheckedAndKept) {
   auto update = [this](const std::string& cidr) {
     grpc::ClientContext context;

@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "runtime/base/status.h"
 #include "server/cri/check.h"
+#include "server/cri/check_windows.h"
 #include "server/cri/serialize.h"
 #include "server/cri/translate_mounts.h"
 #include "server/cri/translate_namespaces.h"
@@ -34,12 +35,12 @@ absl::StatusOr<record::Metadata> MetadataFromCri(
   return metadata;
 }
 
-absl::Status CheckImage(const runtime::v1::ImageSpec& image) {
+absl::Status CheckImage(const runtime::v1::ImageSpec& image,
+                        const HostAbilities& host) {
   RETURN_IF_ERROR(CheckNoNul("config.image.image", image.image()));
   if (image.image().empty()) return BadField("config.image.image", "is empty");
-  if (image.runtime_handler().empty()) return absl::OkStatus();
-  return BadValue("config.image.runtime_handler", "\"\" (there is one handler)",
-                  image.runtime_handler());
+  return CheckRuntimeHandler("config.image.runtime_handler",
+                             image.runtime_handler(), host);
 }
 
 absl::Status CheckArguments(
@@ -108,6 +109,25 @@ absl::Status SetStdio(const ContainerConfig& config,
   return absl::OkStatus();
 }
 
+// The pod's configuration comes along once more; it never changes, so only that
+// of another pod is a mistake to tell of.
+absl::Status CheckSamePod(const PodSandboxConfig& given,
+                          const PodSandboxConfig& pod) {
+  if (!given.has_metadata()) return absl::OkStatus();
+  const absl::string_view field = "sandbox_config.metadata";
+  auto check = [&](absl::string_view name, const std::string& found,
+                   const std::string& expected) -> absl::Status {
+    if (found == expected) return absl::OkStatus();
+    return BadValue(absl::StrCat(field, ".", name),
+                    absl::StrCat("the pod's own, \"", expected, "\""), found);
+  };
+  RETURN_IF_ERROR(
+      check("name", given.metadata().name(), pod.metadata().name()));
+  RETURN_IF_ERROR(check("uid", given.metadata().uid(), pod.metadata().uid()));
+  return check("namespace", given.metadata().namespace_(),
+               pod.metadata().namespace_());
+}
+
 absl::Status SetSecurity(const ContainerConfig& config,
                          const PodSandboxConfig& pod, const HostAbilities& host,
                          spec::ContainerSpec& spec) {
@@ -138,10 +158,12 @@ absl::StatusOr<core::ContainerRequest> ContainerRequestFromCri(
     const PodSandboxConfig& pod, const HostAbilities& host) {
   if (!request.has_config()) return BadField("config", "is missing");
   const ContainerConfig& config = request.config();
+  RETURN_IF_ERROR(CheckNoWindows("config.windows", config.windows()));
+  RETURN_IF_ERROR(CheckSamePod(request.sandbox_config(), pod));
   core::ContainerRequest to;
   to.pod_id = request.pod_sandbox_id();
   ASSIGN_OR_RETURN(to.metadata, MetadataFromCri(config));
-  RETURN_IF_ERROR(CheckImage(config.image()));
+  RETURN_IF_ERROR(CheckImage(config.image(), host));
   to.image = config.image().image();
   RETURN_IF_ERROR(SetProcess(config, to));
   RETURN_IF_ERROR(SetStdio(config, to));

@@ -95,6 +95,21 @@ TEST(ContainerRequestFromCri, TakesEverything) {
   EXPECT_EQ(kept.metadata().name(), "main");
 }
 
+TEST(ContainerRequestFromCri, TheConfigurationOfAnotherPodIsRefused) {
+  PodSandboxConfig pod;
+  pod.mutable_metadata()->set_name("web");
+  pod.mutable_metadata()->set_uid("u1");
+  CreateContainerRequest request = GoodRequest();
+  *request.mutable_sandbox_config() = pod;
+  EXPECT_OK(ContainerRequestFromCri(request, pod, {}));
+  request.mutable_sandbox_config()->mutable_metadata()->set_uid("u2");
+  EXPECT_THAT(ContainerRequestFromCri(request, pod, {}),
+              StatusIs(kInvalid, HasSubstr("sandbox_config.metadata.uid: ")));
+  // Nothing is said by leaving it out.
+  request.mutable_sandbox_config()->clear_metadata();
+  EXPECT_OK(ContainerRequestFromCri(request, pod, {}));
+}
+
 struct BadCase {
   const char* what;
   std::function<void(ContainerConfig&)> spoil;
@@ -117,6 +132,9 @@ const std::vector<BadCase>& BadCases() {
       {"image of another handler",
        [](C& c) { c.mutable_image()->set_runtime_handler("kata"); }, kInvalid,
        "config.image.runtime_handler"},
+      {"for Windows",
+       [](C& c) { c.mutable_windows()->mutable_resources()->set_cpu_count(1); },
+       kInvalid, "config.windows.resources.cpu_count"},
       {"zero byte in command",
        [](C& c) { c.set_command(0, std::string("s\0h", 3)); }, kInvalid,
        "config.command[0]"},

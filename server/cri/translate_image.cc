@@ -25,6 +25,13 @@ void SetUser(absl::string_view user, runtime::v1::Image& to) {
   }
 }
 
+bool HasAny(const google::protobuf::RepeatedPtrField<std::string>& names,
+            const HostAbilities& host) {
+  return std::any_of(names.begin(), names.end(), [&](const std::string& name) {
+    return host.pinned_images.count(name) != 0;
+  });
+}
+
 // A registry's name without what users write around it: "https://ghcr.io/v2/".
 absl::string_view HostOf(absl::string_view server) {
   if (!absl::ConsumePrefix(&server, "https://")) {
@@ -66,7 +73,8 @@ absl::StatusOr<image::Credentials> CredentialsFromCri(
 
 }  // namespace
 
-runtime::v1::Image ImageToCri(const record::ImageRecord& image) {
+runtime::v1::Image ImageToCri(const record::ImageRecord& image,
+                              const HostAbilities& host) {
   runtime::v1::Image to;
   to.set_id(image.id());
   *to.mutable_repo_tags() = image.repo_tags();
@@ -75,7 +83,8 @@ runtime::v1::Image ImageToCri(const record::ImageRecord& image) {
   to.set_size(std::max<int64_t>(image.size(), 1));
   SetUser(image.config().user(), to);
   to.mutable_spec()->set_image(image.id());
-  to.set_pinned(image.pinned());
+  to.set_pinned(image.pinned() || HasAny(image.repo_tags(), host) ||
+                HasAny(image.repo_digests(), host));
   return to;
 }
 
@@ -84,21 +93,22 @@ std::string ImageRefOf(const record::ImageRecord& image) {
 }
 
 absl::StatusOr<std::string> ImageNameFromCri(const runtime::v1::ImageSpec& spec,
+                                             const HostAbilities& host,
                                              absl::string_view field) {
   const std::string path = absl::StrCat(field, ".image");
   if (spec.image().empty()) return BadField(path, "is empty");
   RETURN_IF_ERROR(CheckNoNul(path, spec.image()));
-  if (!spec.runtime_handler().empty()) {
-    return BadValue(absl::StrCat(field, ".runtime_handler"),
-                    "\"\" (there is one handler)", spec.runtime_handler());
-  }
+  // All handlers use the same images.
+  RETURN_IF_ERROR(CheckRuntimeHandler(absl::StrCat(field, ".runtime_handler"),
+                                      spec.runtime_handler(), host));
   return spec.image();
 }
 
 absl::StatusOr<core::PullRequest> PullRequestFromCri(
-    const runtime::v1::PullImageRequest& request) {
+    const runtime::v1::PullImageRequest& request, const HostAbilities& host) {
   core::PullRequest pull;
-  ASSIGN_OR_RETURN(pull.reference, ImageNameFromCri(request.image(), "image"));
+  ASSIGN_OR_RETURN(pull.reference,
+                   ImageNameFromCri(request.image(), host, "image"));
   // What is meant for another registry stays here.
   const absl::string_view server = HostOf(request.auth().server_address());
   if (!server.empty()) {

@@ -11,10 +11,12 @@
 #include "proto/cri/v1/api.pb.h"
 #include "proto/image_record.pb.h"
 #include "server/core/image_service.h"
+#include "server/cri/host_abilities.h"
 
 namespace gantry::cri {
 
-runtime::v1::Image ImageToCri(const record::ImageRecord& image);
+runtime::v1::Image ImageToCri(const record::ImageRecord& image,
+                              const HostAbilities& host);
 
 // What CRI calls image_ref: the name with digest where there is one, else the
 // id.
@@ -22,11 +24,12 @@ std::string ImageRefOf(const record::ImageRecord& image);
 
 // The name in `spec`, or INVALID_ARGUMENT naming `field`.
 absl::StatusOr<std::string> ImageNameFromCri(const runtime::v1::ImageSpec& spec,
+                                             const HostAbilities& host,
                                              absl::string_view field);
 
 // Errors never show a secret.
 absl::StatusOr<core::PullRequest> PullRequestFromCri(
-    const runtime::v1::PullImageRequest& request);
+    const runtime::v1::PullImageRequest& request, const HostAbilities& host);
 
 runtime::v1::FilesystemUsage FilesystemUsageToCri(
     const core::FilesystemUsage& usage, int64_t at);

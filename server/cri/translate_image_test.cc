@@ -8,6 +8,7 @@ namespace {
 
 using ::runtime::v1::PullImageRequest;
 using ::testing::HasSubstr;
+using testing::IsOkAndHolds;
 using ::testing::Not;
 using testing::StatusIs;
 
@@ -25,13 +26,28 @@ TEST(ImageToCri, UserIsANumberOrAName) {
                      {"web:root", false, 0, "web"}};
   for (const auto& c : cases) {
     image.mutable_config()->set_user(c.user);
-    runtime::v1::Image to = ImageToCri(image);
+    runtime::v1::Image to = ImageToCri(image, {});
     EXPECT_EQ(to.has_uid(), c.has_uid) << c.user;
     EXPECT_EQ(to.uid().value(), c.uid) << c.user;
     EXPECT_EQ(to.username(), c.name) << c.user;
     // Never 0, whatever the record says.
     EXPECT_GT(to.size(), 0);
   }
+}
+
+TEST(ImageToCri, TheConfigurationPinsByAnyName) {
+  record::ImageRecord image;
+  image.set_id("sha256:1");
+  image.add_repo_tags("r.example/a:1");
+  image.add_repo_digests("r.example/a@sha256:2");
+  EXPECT_FALSE(ImageToCri(image, {}).pinned());
+  HostAbilities host;
+  host.pinned_images = {"r.example/a:2"};
+  EXPECT_FALSE(ImageToCri(image, host).pinned());
+  host.pinned_images = {"r.example/a:1"};
+  EXPECT_TRUE(ImageToCri(image, host).pinned());
+  host.pinned_images = {"r.example/a@sha256:2"};
+  EXPECT_TRUE(ImageToCri(image, host).pinned());
 }
 
 TEST(ImageRefOf, IsTheNameWithDigestElseTheId) {
@@ -46,13 +62,13 @@ TEST(PullRequestFromCri, TakesCredentialsInEitherForm) {
   PullImageRequest request;
   request.mutable_image()->set_image("ghcr.io/a/b:1");
   request.mutable_auth()->set_auth("dXNlcjpwYTpzcw==");  // user:pa:ss
-  ASSERT_OK_AND_ASSIGN(core::PullRequest pull, PullRequestFromCri(request));
+  ASSERT_OK_AND_ASSIGN(core::PullRequest pull, PullRequestFromCri(request, {}));
   EXPECT_EQ(pull.reference, "ghcr.io/a/b:1");
   EXPECT_EQ(pull.credentials.username, "user");
   EXPECT_EQ(pull.credentials.password, "pa:ss");
   request.mutable_auth()->set_username("other");
   request.mutable_auth()->set_password("p");
-  ASSERT_OK_AND_ASSIGN(pull, PullRequestFromCri(request));
+  ASSERT_OK_AND_ASSIGN(pull, PullRequestFromCri(request, {}));
   EXPECT_EQ(pull.credentials.username, "other");
   EXPECT_EQ(pull.credentials.password, "p");
 }
@@ -62,15 +78,16 @@ TEST(PullRequestFromCri, CredentialsOfAnotherRegistryStayHere) {
   request.mutable_image()->set_image("ghcr.io/a/b:1");
   request.mutable_auth()->set_username("u");
   request.mutable_auth()->set_server_address("https://quay.io/v2/");
-  ASSERT_OK_AND_ASSIGN(core::PullRequest other, PullRequestFromCri(request));
+  ASSERT_OK_AND_ASSIGN(core::PullRequest other,
+                       PullRequestFromCri(request, {}));
   EXPECT_TRUE(other.credentials.empty());
   request.mutable_auth()->set_server_address("https://ghcr.io");
-  ASSERT_OK_AND_ASSIGN(core::PullRequest same, PullRequestFromCri(request));
+  ASSERT_OK_AND_ASSIGN(core::PullRequest same, PullRequestFromCri(request, {}));
   EXPECT_EQ(same.credentials.username, "u");
   // Docker's configuration names the hub like this.
   request.mutable_image()->set_image("busybox");
   request.mutable_auth()->set_server_address("index.docker.io");
-  ASSERT_OK_AND_ASSIGN(core::PullRequest hub, PullRequestFromCri(request));
+  ASSERT_OK_AND_ASSIGN(core::PullRequest hub, PullRequestFromCri(request, {}));
   EXPECT_EQ(hub.credentials.username, "u");
 }
 
@@ -78,7 +95,7 @@ TEST(PullRequestFromCri, BadAuthIsNotShown) {
   PullImageRequest request;
   request.mutable_image()->set_image("busybox");
   request.mutable_auth()->set_auth("c2VjcmV0");  // no colon in it
-  EXPECT_THAT(PullRequestFromCri(request),
+  EXPECT_THAT(PullRequestFromCri(request, {}),
               StatusIs(absl::StatusCode::kInvalidArgument,
                        ::testing::AllOf(HasSubstr("auth.auth"),
                                         Not(HasSubstr("c2VjcmV0")),
@@ -87,8 +104,23 @@ TEST(PullRequestFromCri, BadAuthIsNotShown) {
 
 TEST(ImageNameFromCri, EmptyNamesItsField) {
   EXPECT_THAT(
-      ImageNameFromCri(runtime::v1::ImageSpec(), "image"),
+      ImageNameFromCri(runtime::v1::ImageSpec(), {}, "image"),
       StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("image.image")));
+}
+
+TEST(ImageNameFromCri, TakesAnyHandlersImage) {
+  HostAbilities host;
+  host.runtime_handlers = {"fast"};
+  runtime::v1::ImageSpec spec;
+  spec.set_image("busybox");
+  spec.set_runtime_handler("fast");
+  EXPECT_THAT(ImageNameFromCri(spec, host, "image"), IsOkAndHolds("busybox"));
+  spec.set_runtime_handler("slow");
+  EXPECT_THAT(
+      ImageNameFromCri(spec, host, "image"),
+      StatusIs(absl::StatusCode::kInvalidArgument,
+               ::testing::AllOf(HasSubstr("image.runtime_handler"),
+                                HasSubstr("\"fast\""), HasSubstr("\"slow\""))));
 }
 
 }  // namespace

@@ -14,6 +14,7 @@
 #include "runtime/cgroup/hierarchies.h"
 #include "runtime/plan/sysctls.h"
 #include "server/cri/check.h"
+#include "server/cri/check_windows.h"
 #include "server/cri/serialize.h"
 #include "server/cri/translate_namespaces.h"
 #include "server/cri/translate_resources.h"
@@ -192,12 +193,12 @@ absl::StatusOr<core::PodRequest> PodRequestFromCri(
     const runtime::v1::RunPodSandboxRequest& request,
     const HostAbilities& host) {
   if (!request.has_config()) return BadField("config", "is missing");
-  if (!request.runtime_handler().empty()) {
-    return BadValue("runtime_handler", "\"\" (there is one handler)",
-                    request.runtime_handler());
-  }
+  RETURN_IF_ERROR(
+      CheckRuntimeHandler("runtime_handler", request.runtime_handler(), host));
   const PodSandboxConfig& config = request.config();
+  RETURN_IF_ERROR(CheckNoWindows("config.windows", config.windows()));
   core::PodRequest pod;
+  pod.runtime_handler = request.runtime_handler();
   ASSIGN_OR_RETURN(pod.metadata, MetadataFromCri(config));
   RETURN_IF_ERROR(CheckHostname(config.hostname()));
   pod.hostname = config.hostname();

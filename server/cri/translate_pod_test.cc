@@ -60,6 +60,18 @@ TEST(PodRequestFromCri, TakesEverything) {
   EXPECT_EQ(pod.namespaces.pid(), spec::CONTAINER);
 }
 
+TEST(PodRequestFromCri, TakesTheHandlersThatAreConfigured) {
+  RunPodSandboxRequest request = GoodRequest();
+  request.set_runtime_handler("fast");
+  HostAbilities host;
+  EXPECT_THAT(PodRequestFromCri(request, host),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("runtime_handler")));
+  host.runtime_handlers = {"fast"};
+  ASSERT_OK_AND_ASSIGN(core::PodRequest pod, PodRequestFromCri(request, host));
+  EXPECT_EQ(pod.runtime_handler, "fast");
+}
+
 TEST(PodRequestFromCri, TakesOverheadAndResources) {
   RunPodSandboxRequest request = GoodRequest();
   auto& linux = *request.mutable_config()->mutable_linux();
@@ -116,6 +128,14 @@ const std::vector<BadCase>& BadCases() {
       {"no config", [](R& r) { r.clear_config(); }, kInvalid, "config"},
       {"unknown handler", [](R& r) { r.set_runtime_handler("kata"); }, kInvalid,
        "runtime_handler"},
+      {"for Windows",
+       [](R& r) {
+         Config(r)
+             .mutable_windows()
+             ->mutable_security_context()
+             ->set_host_process(true);
+       },
+       kInvalid, "config.windows.security_context.host_process"},
       {"no metadata", [](R& r) { Config(r).clear_metadata(); }, kInvalid,
        "config.metadata"},
       {"empty name", [](R& r) { Config(r).mutable_metadata()->set_name(""); },

@@ -55,6 +55,22 @@ absl::Status CheckPodCidr(absl::string_view pod_cidr) {
   return absl::OkStatus();
 }
 
+// The default one, and those of the configuration, which are like it.
+google::protobuf::RepeatedPtrField<runtime::v1::RuntimeHandler> RuntimeHandlers(
+    const HostAbilities& host) {
+  runtime::v1::RuntimeHandler handler;
+  handler.mutable_features()->set_recursive_read_only_mounts(
+      host.recursive_read_only);
+  handler.mutable_features()->set_user_namespaces(host.user_namespaces);
+  google::protobuf::RepeatedPtrField<runtime::v1::RuntimeHandler> handlers;
+  *handlers.Add() = handler;
+  for (const std::string& name : host.runtime_handlers) {
+    handler.set_name(name);
+    *handlers.Add() = handler;
+  }
+  return handlers;
+}
+
 std::string HostJson(const Services& services) {
   JsonObject json;
   json.Text("kernel", services.facts.kernel)
@@ -108,11 +124,11 @@ grpc::ServerUnaryReactor* RuntimeRpcs::Status(
       "NetworkReady",
       "pods have the network of the host, or loopback only: no network "
       "plugins yet");
-  runtime::v1::RuntimeHandler& handler = *status.add_runtime_handlers();
-  handler.mutable_features()->set_recursive_read_only_mounts(
-      services_.host.recursive_read_only);
+  *status.mutable_runtime_handlers() = RuntimeHandlers(services_.host);
   runtime::v1::RuntimeFeatures& features = *status.mutable_features();
   features.set_supplemental_groups_policy(true);
+  features.set_user_namespaces_host_network(
+      services_.host.user_namespaces_host_network);
   features.set_mount_options(true);
   if (request->verbose()) {
     std::string pod_cidr;
