@@ -14,6 +14,7 @@ import unittest
 
 import grpc
 
+import gantry_fields
 import gantry_host as host
 import gantry_results
 from gantry_server import DEADLINE, Programs, Server, image_file, stubs
@@ -102,12 +103,14 @@ class GantryCase(unittest.TestCase):
             assert image in loaded[0].names, loaded
 
     def setUp(self):
+        gantry_fields.NOTES.clear()
         self.pods = []
         if not self.server.is_running():
             self.server.start()
         self.addCleanup(self.check_end)
         self.addCleanup(self.remove_pods)
         self.addCleanup(self.show_log_of_failure)
+        self.addCleanup(self.check_claims)
 
     def show_log_of_failure(self):
         # unittest tells of a failure only later; the outcome knows already.
@@ -115,6 +118,15 @@ class GantryCase(unittest.TestCase):
         if outcome is not None and not outcome.success:
             say(f"-- gantryd's log at the end of {self.id()}:\n" +
                 self.server.log_tail(25))
+
+    def check_claims(self):
+        """What the test says it covers, it met (gantry_fields)."""
+        gantry_fields.note_end(self.id())
+        outcome = getattr(self, "_outcome", None)
+        if outcome is None or outcome.success:
+            wrong = gantry_fields.NOTES.check(
+                getattr(self, self._testMethodName))
+            self.assertEqual(wrong, [])
 
     def remove_pods(self):
         if not self.server.is_running():

@@ -2,14 +2,27 @@
 
 Just what a pull needs (distribution-spec, "Pull"): manifests by tag and by
 digest, blobs. `spoil` changes what is sent of a blob, `requests` lists what was
-asked for.
+asked for. With `basic` ("user:password") or `token` it wants to know who asks
+(RFC 7617; distribution docs/spec/auth/token.md and oauth.md); `secrets` lists
+what it was told.
 """
 
+import base64
 import hashlib
 import http.server
 import json
+import sys
 import tarfile
 import threading
+import urllib.parse
+
+
+class _Server(http.server.ThreadingHTTPServer):
+
+    def handle_error(self, request, client_address):
+        # A client may leave when it has read enough.
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
 
 
 class Registry:
@@ -20,6 +33,10 @@ class Registry:
         self.tags = {}       # "repository:tag" -> digest
         self.spoil = {}      # digest -> function(bytes) -> bytes
         self.requests = []
+        self.basic = None    # wanted by the registry, or by its token server
+        self.token = None    # wanted by the registry
+        self.refresh = None  # wanted by the token server, in a POST
+        self.secrets = []    # Authorization headers, and bodies of POSTs
         registry = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -30,10 +47,13 @@ class Registry:
 
             do_HEAD = do_GET
 
+            def do_POST(self):
+                size = int(self.headers.get("Content-Length", 0))
+                registry.give_token(self, self.rfile.read(size).decode())
+
             def log_message(self, *_):
                 pass
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0),
-                                                      Handler)
+        self.server = _Server(("127.0.0.1", 0), Handler)
         self.server.daemon_threads = True
         self.host = f"127.0.0.1:{self.server.server_address[1]}"
         self.thread = threading.Thread(target=self.server.serve_forever)
@@ -69,8 +89,52 @@ class Registry:
         manifest = json.loads(self.blobs[self.tags[name]])
         return [layer["digest"] for layer in manifest["layers"]]
 
-    def answer(self, request):
+    def knows(self, request):
+        """Whether the request brings the user and password that are wanted."""
+        wanted = base64.b64encode(self.basic.encode()).decode()
+        return request.headers.get("Authorization") == "Basic " + wanted
+
+    def give_token(self, request, body=None):
+        """The token server: a GET brings a password, a POST a refresh
+        token."""
         self.requests.append(request.path)
+        if body is not None:
+            self.secrets.append(body)
+            fields = urllib.parse.parse_qs(body)
+            good = (self.refresh is not None
+                    and fields.get("refresh_token") == [self.refresh]
+                    and fields.get("grant_type") == ["refresh_token"])
+            answer = {"access_token": self.token}
+        else:
+            self.secrets.append(request.headers.get("Authorization", ""))
+            good = self.basic is not None and self.knows(request)
+            answer = {"token": self.token}
+        self.send(request, 200 if good else 401, json.dumps(answer).encode()
+                  if good else b'{"errors": []}', "application/json")
+
+    def admits(self, request):
+        """Sends a challenge to who has not shown who it is."""
+        given = request.headers.get("Authorization", "")
+        if given:
+            self.secrets.append(given)
+        if self.token is not None:
+            challenge = (f'Bearer realm="http://{self.host}/token",'
+                         'service="test"')
+            good = given == "Bearer " + self.token
+        else:
+            challenge = 'Basic realm="test"'
+            good = self.basic is None or self.knows(request)
+        if not good:
+            self.send(request, 401, b'{"errors": []}', "application/json",
+                      challenge=challenge)
+        return good
+
+    def answer(self, request):
+        if request.path.startswith("/token"):
+            return self.give_token(request)
+        self.requests.append(request.path)
+        if not self.admits(request):
+            return None
         parts = request.path.split("/")
         if request.path in ("/v2/", "/v2"):
             return self.send(request, 200, b"{}", "application/json")
@@ -89,12 +153,15 @@ class Registry:
                       else "application/octet-stream")
         return self.send(request, 200, body, media_type, digest)
 
-    def send(self, request, code, body, media_type, digest=None):
+    def send(self, request, code, body, media_type, digest=None,
+             challenge=None):
         request.send_response(code)
         request.send_header("Content-Type", media_type)
         request.send_header("Content-Length", str(len(body)))
         if digest:
             request.send_header("Docker-Content-Digest", digest)
+        if challenge:
+            request.send_header("WWW-Authenticate", challenge)
         request.end_headers()
         if request.command != "HEAD":
             request.wfile.write(body)

@@ -18,6 +18,7 @@ import types
 
 import grpc
 
+import gantry_fields
 import gantry_host as host
 
 # The root of the workspace, or of the runfiles: never resolved, for below
@@ -133,8 +134,10 @@ class Server:
                      ("grpc.max_receive_message_length", MESSAGE_LIMIT),
                      ("grpc.max_send_message_length", MESSAGE_LIMIT)])
         made = stubs()
-        self.runtime = made.api_grpc.RuntimeServiceStub(self.channel)
-        self.image = made.api_grpc.ImageServiceStub(self.channel)
+        self.runtime = gantry_fields.RecordedStub(
+            "RuntimeService", made.api_grpc.RuntimeServiceStub(self.channel))
+        self.image = gantry_fields.RecordedStub(
+            "ImageService", made.api_grpc.ImageServiceStub(self.channel))
         self.admin = made.admin_grpc.AdminStub(self.channel)
 
     def kill(self):
