@@ -84,9 +84,9 @@ work::Task<absl::StatusOr<PullImageResponse>> Pull(
                       PullRequestFromCri(*request, services.host));
   CO_ASSIGN_OR_RETURN(std::string id,
                       co_await services.images.Pull(std::move(pull)));
-  CO_ASSIGN_OR_RETURN(record::ImageRecord image, services.images.Get(id));
   PullImageResponse response;
-  response.set_image_ref(ImageRefOf(image));
+  // CRI since v1.36: the same as Image.id and the containers' image_id.
+  response.set_image_ref(std::move(id));
   co_return response;
 }
 

@@ -18,8 +18,8 @@ namespace gantry::cri {
 runtime::v1::Image ImageToCri(const record::ImageRecord& image,
                               const HostAbilities& host);
 
-// What CRI calls image_ref: the name with digest where there is one, else the
-// id.
+// The image_ref of a container: the image's name with digest where there is
+// one, else its id. (PullImageResponse.image_ref is the id.)
 std::string ImageRefOf(const record::ImageRecord& image);
 
 // The name in `spec`, or INVALID_ARGUMENT naming `field`.

@@ -110,7 +110,7 @@ class Image(gantry_case.GantryCase):
         self.assertEqual(list(image.repo_tags), [by_tag])
         self.assertEqual(list(image.repo_digests),
                          [f"{registry.host}/test/box@{digest}"])
-        self.assertEqual(self.image_of(reference).id, image.id)
+        self.assertEqual(reference, image.id)
         ended = self.check_runs(by_tag)
         self.assertEqual(ended.image_id, image.id)
         # A second pull asks for no layer.
