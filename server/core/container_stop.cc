@@ -1,15 +1,19 @@
 #include <signal.h>
 
+#include <algorithm>
 #include <optional>
 #include <string>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "glog/logging.h"
 #include "runtime/base/status.h"
 #include "runtime/cgroup/cgroup_manager.h"
 #include "server/core/container_service.h"
 #include "server/core/container_steps.h"
+#include "server/core/process_identity.h"
 
 namespace gantry::core {
 namespace {
@@ -18,6 +22,11 @@ namespace {
 // cgroup itself, and how often that is tried before the shim is given up.
 constexpr absl::Duration kKillPatience = absl::Seconds(2);
 constexpr int kKillRounds = 4;
+
+// How often it is looked whether a program takes its stop signal: in doubling
+// steps.
+constexpr absl::Duration kFirstLook = absl::Milliseconds(2);
+constexpr absl::Duration kLastLook = absl::Milliseconds(200);
 
 bool HasProcesses(const record::ContainerRecord& container) {
   return container.state() == record::ContainerRecord::STARTING ||
@@ -42,6 +51,28 @@ work::Task<absl::Status> KillCgroup(Node& node, std::string path) {
                          cgroup::Manager::For(node.cgroups, path));
         return cgroup.Kill();
       });
+}
+
+// Asks the program to end and waits for that, at most `timeout`. A program that
+// has only begun may have no handler yet, and the kernel would drop the signal:
+// it is held back until it can be delivered.
+work::Task<bool> EndGracefully(Node& node, const record::ContainerRecord& of,
+                               Shims::Ptr shim, absl::Duration timeout) {
+  const std::string id = of.id();
+  const int signal = of.stop_signal() == 0 ? SIGTERM : of.stop_signal();
+  const absl::Time deadline = absl::Now() + timeout;
+  absl::Duration pause = kFirstLook;
+  while (DropsSignal(of.started(), signal)) {
+    const absl::Duration left = deadline - absl::Now();
+    if (left <= absl::ZeroDuration()) co_return false;
+    bool ended = co_await WaitForEnd(node, id, std::min(pause, left));
+    if (ended) co_return true;
+    pause = std::min(2 * pause, kLastLook);
+  }
+  absl::Status sent = co_await shim->Signal(signal, /*all=*/false);
+  LOG_IF(INFO, !sent.ok()) << "stop container " << id << ": " << sent;
+  co_return co_await WaitForEnd(
+      node, id, std::max(deadline - absl::Now(), absl::ZeroDuration()));
 }
 
 // CREATED: it never ran and never will.
@@ -111,11 +142,7 @@ work::Task<absl::Status> ContainerService::Stop(std::string id,
   Shims::Ptr shim = node_.shims.Get(id);
   if (HasProcesses(**found) && shim != nullptr &&
       timeout > absl::ZeroDuration()) {
-    int signal = (*found)->stop_signal();
-    absl::Status sent = co_await shim->Signal(signal == 0 ? SIGTERM : signal,
-                                              /*all=*/false);
-    LOG_IF(INFO, !sent.ok()) << "stop container " << id << ": " << sent;
-    bool ended = co_await WaitForEnd(node_, id, timeout);
+    bool ended = co_await EndGracefully(node_, **found, shim, timeout);
     if (ended) co_return absl::OkStatus();
   }
   absl::Status killed = co_await KillContainer(node_, id);

@@ -6,6 +6,7 @@
 #include "runtime/base/status.h"
 #include "runtime/sys/file.h"
 #include "runtime/sys/proc_stat.h"
+#include "runtime/sys/proc_status.h"
 
 namespace gantry::core {
 
@@ -26,6 +27,19 @@ absl::StatusOr<UniqueFd> OpenNamespaceOf(const shim::Started& started,
         absl::StrCat("process ", started.pid(), " is gone"));
   }
   return ns;
+}
+
+bool DropsSignal(const shim::Started& started, int signal) {
+  absl::StatusOr<UniqueFd> proc =
+      sys::OpenAt(AT_FDCWD, "/proc", O_RDONLY | O_DIRECTORY);
+  if (!proc.ok()) return false;
+  absl::StatusOr<sys::SignalState> state =
+      sys::ReadSignalState(proc->get(), started.pid());
+  if (!state.ok() || !state->Drops(signal)) return false;
+  // Checked after reading, as above.
+  absl::StatusOr<uint64_t> start_ticks =
+      sys::StartTimeOf(proc->get(), started.pid());
+  return start_ticks.ok() && *start_ticks == started.start_ticks();
 }
 
 }  // namespace gantry::core

@@ -16,6 +16,11 @@ namespace gantry::core {
 absl::StatusOr<UniqueFd> OpenNamespaceOf(const shim::Started& started,
                                          absl::string_view name);
 
+// Whether a container's first process would not get `signal` if it were sent
+// now: the kernel drops it as long as the program has no handler for it. False
+// if that process is gone.
+bool DropsSignal(const shim::Started& started, int signal);
+
 }  // namespace gantry::core
 
 #endif  // GANTRY_SERVER_CORE_PROCESS_IDENTITY_H_

@@ -207,6 +207,14 @@ class Lifecycle(gantry_case.GantryCase):
         self.assertGreaterEqual(time.monotonic() - begin, 1)
         self.assertEqual(self.status(stubborn).exit_code, 137)
 
+    def test_a_stop_waits_for_a_program_that_has_only_begun(self):
+        # Before its trap is set the kernel would drop the signal.
+        pod = self.make_pod()
+        container = self.make_container(
+            pod, "sleep 0.5; trap 'exit 42' TERM; while :; do sleep 0.1; done")
+        self.stop(container, 30)
+        self.assertEqual(self.status(container).exit_code, 42)
+
     def test_the_stop_signal_is_the_clients(self):
         pod = self.make_pod()
         container = self.make_container(
