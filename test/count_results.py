@@ -5,7 +5,8 @@ row (the file's name), then one line "N passed, N failed, N skipped". A case is
 a GoogleTest case or a whole shell test. Exit status 1 unless something passed
 and nothing failed.
 
---no-skips TAG_PATH: a skip in a target below this path counts as a failure.
+--no-skips PREFIX: a skip counts as a failure where "TARGET CASE" begins so, for
+example a folder, or a target and the one case that is the whole test.
 """
 
 import argparse
@@ -28,8 +29,8 @@ class Count:
         self.failed += 1
         print(f"FAILED {name}: {why}")
 
-    def skip(self, name, target, why):
-        if any(target.startswith(path) for path in self.no_skips):
+    def skip(self, name, place, why):
+        if any(place.startswith(prefix) for prefix in self.no_skips):
             self.fail(name, f"skipped where it may not be: {why}")
             return
         self.skipped += 1
@@ -57,8 +58,9 @@ class Count:
         for case in cases:
             if case.get("status") == "notrun":
                 continue
-            case_name = name + " " + ".".join(
+            short = ".".join(
                 filter(None, [case.get("classname"), case.get("name")]))
+            case_name = f"{name} {short}"
             bad = case.find("failure")
             bad = case.find("error") if bad is None else bad
             skipped = case.find("skipped")
@@ -69,7 +71,7 @@ class Count:
                 why = "" if skipped is None else (
                     skipped.get("message") or skipped.text or "")
                 why = why.strip().split("\n")[-1]
-                self.skip(case_name, target, why or "no reason given")
+                self.skip(case_name, f"{target} {short}", why or "no reason given")
             else:
                 self.passed += 1
 

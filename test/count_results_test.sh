@@ -41,6 +41,10 @@ count 1 "0 passed, 0 failed, 1 skipped" skip.json # nothing passed
 grep -q '^SKIPPED .*//b:skip C.N: no cgroup2 here$' out
 count 0 "1 passed, 0 failed, 1 skipped" good.json skip.json
 count 1 "1 passed, 1 failed, 0 skipped" --no-skips //b good.json skip.json
+count 1 "1 passed, 1 failed, 0 skipped" --no-skips "//b:skip C.N" good.json \
+  skip.json
+count 0 "1 passed, 0 failed, 1 skipped" --no-skips "//b:skip C.M" good.json \
+  skip.json
 
 { result //a:pass PASSED pass.xml
   result //a:fail FAILED fail.xml

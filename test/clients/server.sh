@@ -76,7 +76,8 @@ stop_gantryd() {
   return "$status"
 }
 
-# start_gantryd PROGRAM [ARGUMENT...]
+# start_gantryd PROGRAM [ARGUMENT...]. GANTRYD_SETTINGS, if set, are further
+# lines of its configuration.
 start_gantryd() {
   local program=$1 i
   shift
@@ -87,7 +88,8 @@ start_gantryd() {
   SERVER_LOG=$STATE/gantryd.log
   mkdir "$LOGS"
   CLEANUPS+=(stop_gantryd)
-  echo "shim_path = \"$PWD/shim/gantry-shim\"" >"$STATE/gantry.toml"
+  printf 'shim_path = "%s"\n%s\n' "${GANTRY_SHIM:-$PWD/shim/gantry-shim}" \
+    "${GANTRYD_SETTINGS-}" >"$STATE/gantry.toml"
   "$program" --root "$ROOT" --run "$RUN" --socket "$SOCKET" \
     --config "$STATE/gantry.toml" "$@" \
     >"$SERVER_LOG" 2>&1 &
@@ -101,28 +103,29 @@ start_gantryd() {
   fail "gantryd did not get ready"
 }
 
-# start_registry: a registry on a loopback port of its own, REGISTRY=host:port.
+# start_registry [ADDRESS:PORT]: a registry on a loopback port of its own, or
+# where it is told: REGISTRY=host:port.
 start_registry() {
   local program=$GANTRY_CACHE/docker-registry/usr/bin/docker-registry
   [ -x "$program" ] || fail "no docker-registry: run tools/setup test"
   REGISTRY_DIR=$(mktemp -d /tmp/gantry-test.XXXXXX)
   CLEANUPS+=(stop_registry)
-  local port try i
+  local address try i
   for ((try = 0; try < 10; try++)); do
-    port=$((20000 + RANDOM % 12000))
+    address=${1:-127.0.0.1:$((20000 + RANDOM % 12000))}
     cat >"$REGISTRY_DIR/config.yml" <<YAML
 version: 0.1
 log: {level: warn}
 storage: {filesystem: {rootdirectory: $REGISTRY_DIR/data}}
-http: {addr: "127.0.0.1:$port"}
+http: {addr: "$address"}
 YAML
     OTEL_TRACES_EXPORTER=none "$program" serve "$REGISTRY_DIR/config.yml" \
       >"$REGISTRY_DIR/log" 2>&1 &
     REGISTRY_PID=$!
     for ((i = 0; i < 50; i++)); do
       kill -0 "$REGISTRY_PID" 2>/dev/null || continue 2
-      if (: <"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then
-        REGISTRY=127.0.0.1:$port
+      if (: <"/dev/tcp/${address/://}") 2>/dev/null; then
+        REGISTRY=$address
         return
       fi
       sleep 0.1

@@ -1,0 +1,89 @@
+"""Counts critest's specs from the report that it wrote (ginkgo's JSON).
+
+critest_results.py REPORT [EXPECTED_SKIPS]: prints every failed and every
+skipped spec with the reason, then one line "N passed, N failed, N skipped".
+Exit status 1 unless something passed and nothing failed. Where XML_OUTPUT_FILE
+is set, one test case for each spec is written there as well.
+
+EXPECTED_SKIPS has lines "PATTERN<tab>WHY": a spec that is skipped though no
+pattern (a regular expression, searched in its name) tells that it may be is a
+failure: what the runtime no longer claims to have would go unnoticed.
+"""
+
+import json
+import os
+import re
+import sys
+import xml.etree.ElementTree as xml
+
+
+def read_expected(path):
+    with open(path, encoding="utf-8") as source:
+        lines = [line.rstrip("\n").split("\t") for line in source
+                 if line.strip() and not line.startswith("#")]
+    return [(re.compile(pattern), why) for pattern, why in lines]
+
+
+def specs(report):
+    """(name, outcome, why) of each spec; of the rest only what failed."""
+    for spec in report["SpecReports"]:
+        name = " ".join((spec["ContainerHierarchyTexts"] or []) +
+                        [spec["LeafNodeText"] or spec["LeafNodeType"]])
+        why = spec.get("Failure", {}).get("Message", "").strip()
+        state = spec["State"]
+        if state not in ("passed", "skipped"):
+            yield name, "failed", f"{state}: {why}"
+        elif spec["LeafNodeType"] == "It":
+            yield name, state, why
+
+
+def judge(outcome, name, why, expected):
+    """A skip for which there is a reason keeps it; another one is a failure."""
+    if outcome != "skipped" or expected is None:
+        return outcome, why
+    for pattern, reason in expected:
+        if pattern.search(name):
+            return outcome, reason
+    return "failed", f"skipped, which it may not be: {why}"
+
+
+def write_xml(path, results):
+    suite = xml.Element("testsuite", name="critest", tests=str(len(results)))
+    for name, outcome, why in results:
+        case = xml.SubElement(suite, "testcase", name=name, status="run",
+                              result="completed")
+        if outcome != "passed":
+            text = re.sub(r"[^\n\t -~]", "?", why)
+            kind = "failure" if outcome == "failed" else "skipped"
+            xml.SubElement(case, kind, message=" ".join(text.split())[:300]
+                           ).text = text
+    suites = xml.Element("testsuites")
+    suites.append(suite)
+    xml.ElementTree(suites).write(path, encoding="utf-8",
+                                  xml_declaration=True)
+
+
+def main(arguments):
+    if not 1 <= len(arguments) <= 2:
+        sys.exit(__doc__)
+    with open(arguments[0], encoding="utf-8") as source:
+        reports = json.load(source)
+    expected = read_expected(arguments[1]) if len(arguments) == 2 else None
+    results = []
+    for report in reports:
+        for name, outcome, why in specs(report):
+            results.append((name, *judge(outcome, name, why, expected)))
+    count = {"passed": 0, "failed": 0, "skipped": 0}
+    for name, outcome, why in sorted(results):
+        count[outcome] += 1
+        # What was not asked for (--focus) is counted, not told.
+        if outcome != "passed" and why:
+            print(f"{outcome.upper()} {name}: {' '.join(why.split())[:400]}")
+    if path := os.environ.get("XML_OUTPUT_FILE"):
+        write_xml(path, results)
+    print("{passed} passed, {failed} failed, {skipped} skipped".format(**count))
+    sys.exit(0 if count["passed"] and not count["failed"] else 1)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
