@@ -5,6 +5,8 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
 #include "runtime/base/status.h"
 #include "runtime/sys/file.h"
 
@@ -91,6 +93,29 @@ absl::StatusOr<std::vector<MountInfo>> ReadMountinfo(int procfd) {
   ASSIGN_OR_RETURN(const std::string text,
                    ReadFileAt(procfd, "self/mountinfo", kMaxBytes));
   return ParseMountinfo(text);
+}
+
+absl::StatusOr<MountInfo> MountOf(int procfd, int fd) {
+  ASSIGN_OR_RETURN(const std::string fd_info,
+                   ReadFileAt(procfd, absl::StrCat("self/fdinfo/", fd)));
+  uint64_t id = 0;
+  bool found = false;
+  for (absl::string_view line : absl::StrSplit(fd_info, '\n')) {
+    // "mnt_id:\t29" (proc(5)).
+    if (absl::ConsumePrefix(&line, "mnt_id:")) {
+      found = absl::SimpleAtoi(line, &id);
+    }
+  }
+  if (!found) {
+    return absl::InternalError(
+        absl::StrCat("fdinfo of descriptor ", fd, " names no mount"));
+  }
+  ASSIGN_OR_RETURN(std::vector<MountInfo> mounts, ReadMountinfo(procfd));
+  for (MountInfo& mount : mounts) {
+    if (mount.id == id) return std::move(mount);
+  }
+  return absl::NotFoundError(
+      absl::StrCat("mount ", id, " is not in the mount table"));
 }
 
 }  // namespace gantry::sys

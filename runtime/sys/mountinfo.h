@@ -37,6 +37,11 @@ absl::StatusOr<std::vector<MountInfo>> ParseMountinfo(absl::string_view text);
 // The caller's table, through a descriptor of /proc. "self/mountinfo" below it.
 absl::StatusOr<std::vector<MountInfo>> ReadMountinfo(int procfd);
 
+// The mount that what `fd` (of the caller) names lies in. "self/fdinfo/FD" and
+// "self/mountinfo" below procfd. NOT_FOUND for one outside of the caller's root
+// directory or mount namespace.
+absl::StatusOr<MountInfo> MountOf(int procfd, int fd);
+
 }  // namespace gantry::sys
 
 #endif  // GANTRY_RUNTIME_SYS_MOUNTINFO_H_

@@ -5,6 +5,8 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "runtime/base/testing/status_matchers.h"
+#include "runtime/base/unique_fd.h"
+#include "runtime/sys/file.h"
 #include "runtime/sys/testing/fake_tree.h"
 
 namespace gantry::sys {
@@ -108,6 +110,29 @@ TEST(Mountinfo, ReadsTheCallersTableBelowProc) {
   EXPECT_EQ(mounts.size(), 3);
   FakeTree none;
   EXPECT_THAT(ReadMountinfo(none.fd()), StatusIs(absl::StatusCode::kNotFound));
+}
+
+TEST(MountOf, GoesByTheMountsId) {
+  FakeTree proc(
+      {Dir("self", {File("mountinfo",
+                         "36 1 98:0 / / rw shared:1 - ext4 /dev/a rw\n"
+                         "37 36 98:0 /x /x rw master:2 - ext4 /dev/a rw\n"),
+                    File("fdinfo/5", "pos:\t0\nflags:\t0\nmnt_id:\t37\n"),
+                    File("fdinfo/6", "pos:\t0\nmnt_id:\t99\n"),
+                    File("fdinfo/7", "pos:\t0\nmnt_id:\tx\n")})});
+  ASSERT_OK_AND_ASSIGN(MountInfo mount, MountOf(proc.fd(), 5));
+  EXPECT_EQ(mount.mount_point, "/x");
+  EXPECT_THAT(MountOf(proc.fd(), 6), StatusIs(absl::StatusCode::kNotFound));
+  EXPECT_THAT(MountOf(proc.fd(), 7), StatusIs(absl::StatusCode::kInternal));
+  EXPECT_THAT(MountOf(proc.fd(), 8), StatusIs(absl::StatusCode::kNotFound));
+}
+
+TEST(MountOf, FindsTheMountOfAnOpenFile) {
+  ASSERT_OK_AND_ASSIGN(UniqueFd proc, OpenAt(AT_FDCWD, "/proc", O_PATH));
+  ASSERT_OK_AND_ASSIGN(UniqueFd file,
+                       OpenAt(proc.get(), "self/status", O_PATH));
+  ASSERT_OK_AND_ASSIGN(MountInfo mount, MountOf(proc.get(), file.get()));
+  EXPECT_EQ(mount.fs_type, "proc");
 }
 
 }  // namespace

@@ -14,6 +14,7 @@
 #include "server/core/container_service.h"
 #include "server/core/container_spec.h"
 #include "server/core/container_steps.h"
+#include "server/core/host_paths.h"
 #include "server/core/names.h"
 #include "server/core/pod_steps.h"
 #include "server/core/records.h"
@@ -33,17 +34,6 @@ absl::StatusOr<std::string> ReadHostname(const Node& node,
                                                 "/", kHostnameFile),
                                    kHostnameLimit));
   return std::string(absl::StripSuffix(content, "\n"));
-}
-
-// Kubernetes expects the directory of a hostPath volume to be made.
-absl::Status MakeMissingHostPaths(const spec::ContainerSpec& spec) {
-  for (const spec::BindMount& mount : spec.mounts()) {
-    if (sys::ExistsAt(AT_FDCWD, mount.host_path())) continue;
-    RETURN_IF_ERROR(sys::MkdirAllAt(AT_FDCWD, mount.host_path(), 0755))
-        << "make the missing host path of the mount at "
-        << mount.container_path();
-  }
-  return absl::OkStatus();
 }
 
 absl::StatusOr<int> StopSignal(const ContainerRequest& request,
@@ -149,7 +139,9 @@ work::Task<absl::StatusOr<std::string>> ContainerService::Create(
   CO_RETURN_IF_ERROR(CheckLimits(node_, container.spec().resources()))
       << "create container " << name;
   CO_RETURN_IF_ERROR(CreateRecord(node_, container));
-  absl::Status made = MakeMissingHostPaths(container.spec());
+  absl::Status made = co_await work::RunOn(
+      node_.blocking_executor, node_.executor,
+      [&container] { return PrepareHostPaths(container.spec()); });
   if (made.ok()) made = PrepareRootfs(node_, lowers.dirs, container);
   if (made.ok()) {
     container.set_state(record::ContainerRecord::CREATED);

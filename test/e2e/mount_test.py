@@ -188,6 +188,71 @@ class Mount(gantry_case.GantryCase):
         self.inside(container, "touch /new/file")
         self.assertEqual(os.listdir(path), ["file"])
 
+    def test_propagation_is_refused_where_it_cannot_be(self):
+        private = self.server.top + "/private"
+        os.mkdir(private)
+        self.mount("-t", "tmpfs", "private", private)
+        self.mount("--make-private", private)
+        self.addCleanup(os.rmdir, private)
+        self.addCleanup(subprocess.run, ["umount", private], check=True)
+        pod = self.make_pod(privileged=True)
+        for propagation in ("BIDIRECTIONAL", "HOST_TO_CONTAINER"):
+            config = self.container_config(
+                security={"privileged": True}, mounts=[self.bind(
+                    source=private,
+                    propagation="PROPAGATION_" + propagation)])
+            self.assert_code("FAILED_PRECONDITION", "CreateContainer",
+                             private + " is not", pod_sandbox_id=pod,
+                             config=config)
+        self.assert_code(
+            "INVALID_ARGUMENT", "CreateContainer",
+            "config.mounts[0].propagation", pod_sandbox_id=pod,
+            config=self.container_config(mounts=[self.bind(
+                propagation="PROPAGATION_BIDIRECTIONAL")]))
+
+    def test_host_paths_may_be_symbolic_links(self):
+        host.write(self.volume + "/file", "seen\n")
+        os.symlink(self.volume, self.server.top + "/link")
+        os.symlink("link/file", self.server.top + "/file_link")
+        container = self.make_container(self.make_pod(), mounts=[
+            self.bind("/dir", self.server.top + "/link"),
+            self.bind("/file", self.server.top + "/file_link")])
+        self.assertEqual(self.inside(container, "cat /dir/file /file"),
+                         "seen\nseen")
+        os.symlink("nowhere", self.server.top + "/dangling")
+        self.assert_code(
+            "FAILED_PRECONDITION", "CreateContainer", "/dangling",
+            pod_sandbox_id=self.pods[0], config=self.container_config(
+                mounts=[self.bind(source=self.server.top + "/dangling")]))
+
+    def test_mount_options_bite(self):
+        host.write(self.volume + "/program", "#!/bin/sh\necho ran\n")
+        os.chmod(self.volume + "/program", 0o755)
+        container = self.make_container(self.make_pod(), mounts=[
+            self.bind("/plain"),
+            self.bind("/bound", mount_options=["noexec", "nosuid", "nodev"])])
+        self.assertEqual(self.inside(container, "/plain/program"), "ran")
+        self.assertEqual(
+            self.exec_sync(container, "/bound/program").exit_code, 126)
+        options = self.inside(
+            container, "grep ' /bound ' /proc/mounts").split()[3].split(",")
+        for option in ("noexec", "nosuid", "nodev"):
+            self.assertIn(option, options)
+
+    def test_id_mapped_mounts_shift_owners(self):
+        host.write(self.volume + "/file", "x")
+        os.chown(self.volume + "/file", 3, 4)
+        ids = lambda first: [self.api.IDMapping(
+            host_id=first, container_id=0, length=1000)]
+        container = self.make_container(
+            self.make_pod(), mounts=[
+                self.bind("/plain"),
+                self.bind("/mapped", uidMappings=ids(5000),
+                          gidMappings=ids(6000))])
+        self.assertEqual(self.inside(
+            container, "stat -c '%u %g' /plain/file /mapped/file"),
+            "3 4\n5003 6004")
+
 
 if __name__ == "__main__":
     gantry_case.main()
