@@ -7,11 +7,15 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "absl/strings/strip.h"
 #include "runtime/base/status.h"
 #include "runtime/plan/paths.h"
 
 namespace gantry::plan {
 namespace {
+
+// Of a node whose description names none (runtime-spec, "Devices": 0666).
+constexpr uint32_t kDescribedMode = 0666;
 
 struct Node {
   const char* path;
@@ -88,22 +92,64 @@ absl::Status CheckPermissions(const spec::Device& device) {
                    device.permissions(), "\" are not of \"rwm\""));
 }
 
+// As the client describes it, without a look at the host.
+DeviceNode Described(const spec::Device& wanted, const std::string& host_path) {
+  DeviceNode device;
+  device.set_path(host_path);
+  device.set_type(wanted.type() == "u" ? "c" : wanted.type());
+  device.set_major(wanted.major());
+  device.set_minor(wanted.minor());
+  device.set_mode(kDescribedMode);
+  return device;
+}
+
+absl::StatusOr<std::vector<DeviceNode>> FindWanted(const spec::Device& wanted,
+                                                   const std::string& host_path,
+                                                   const HostFacts& facts) {
+  if (wanted.type().empty()) return facts.devices->Find(host_path);
+  return std::vector<DeviceNode>{Described(wanted, host_path)};
+}
+
+// A device found at or below the wanted one's clean host path.
+absl::Status AddClientDevice(const spec::Device& wanted,
+                             absl::string_view host_path, DeviceNode device,
+                             std::vector<DeviceNode>& devices,
+                             CgroupPlan& cgroup) {
+  device.set_host_path(device.path());
+  if (!wanted.container_path().empty()) {
+    device.set_path(
+        absl::StrCat(wanted.container_path(),
+                     absl::StripPrefix(device.host_path(), host_path)));
+  }
+  ASSIGN_OR_RETURN(*device.mutable_path(),
+                   CleanAbsolutePath(device.path(), "devices.container_path"));
+  if (wanted.has_mode()) device.set_mode(wanted.mode());
+  if (wanted.has_uid()) device.set_uid(wanted.uid());
+  if (wanted.has_gid()) device.set_gid(wanted.gid());
+  if (device.type() != "p") {
+    AddRule(true, device.type(), device.major(), device.minor(),
+            wanted.permissions(), cgroup);
+  }
+  Put(std::move(device), devices);
+  return absl::OkStatus();
+}
+
 absl::Status AddClientDevices(const spec::ContainerSpec& spec,
                               const HostFacts& facts,
                               std::vector<DeviceNode>& devices,
                               CgroupPlan& cgroup) {
   for (const spec::Device& wanted : spec.devices()) {
     RETURN_IF_ERROR(CheckPermissions(wanted));
-    ASSIGN_OR_RETURN(DeviceNode device, facts.devices->Find(wanted.host_path()),
+    ASSIGN_OR_RETURN(
+        std::string host_path,
+        CleanAbsolutePath(wanted.host_path(), "devices.host_path"));
+    ASSIGN_OR_RETURN(std::vector<DeviceNode> found,
+                     FindWanted(wanted, host_path, facts),
                      absl::StrCat("devices: ", wanted.host_path()));
-    ASSIGN_OR_RETURN(*device.mutable_path(),
-                     CleanAbsolutePath(wanted.container_path().empty()
-                                           ? wanted.host_path()
-                                           : wanted.container_path(),
-                                       "devices.container_path"));
-    AddRule(true, device.type(), device.major(), device.minor(),
-            wanted.permissions(), cgroup);
-    Put(std::move(device), devices);
+    for (DeviceNode& device : found) {
+      RETURN_IF_ERROR(AddClientDevice(wanted, host_path, std::move(device),
+                                      devices, cgroup));
+    }
   }
   return absl::OkStatus();
 }

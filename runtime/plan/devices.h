@@ -15,7 +15,8 @@ namespace gantry::plan {
 
 // Sets the devices and symlinks of `init` and the device rules of `cgroup`.
 // The rules are complete: what they don't allow is denied. A client's device
-// replaces the default one at its path. With a /dev of the client's own
+// replaces the default one at its path; a directory stands for the devices
+// below it. With a /dev of the client's own
 // (`own_dev`) no node or symlink is made, for it would be made on the host.
 absl::Status PlanDevices(const spec::ContainerSpec& spec,
                          const HostFacts& facts, bool own_dev, InitPlan& init,

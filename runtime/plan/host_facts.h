@@ -22,9 +22,12 @@ namespace gantry::plan {
 class DeviceLookup {
  public:
   virtual ~DeviceLookup() = default;
-  // The node at an absolute path; symlinks are followed. NOT_FOUND if there is
-  // nothing, INVALID_ARGUMENT if it is no device.
-  virtual absl::StatusOr<DeviceNode> Find(absl::string_view path) const = 0;
+  // The node at a clean absolute path (paths.h), or every device below the
+  // directory there (what All leaves out excepted), by their paths as found
+  // from `path`; symlinks on the way to it are followed, those below it are
+  // not. NOT_FOUND if there is nothing, INVALID_ARGUMENT if it is neither.
+  virtual absl::StatusOr<std::vector<DeviceNode>> Find(
+      absl::string_view path) const = 0;
   // Every device below /dev but for terminals (/dev/pts, /dev/console) and the
   // file systems that a container gets of its own (shm, mqueue).
   virtual absl::StatusOr<std::vector<DeviceNode>> All() const = 0;

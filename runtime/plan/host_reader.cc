@@ -45,18 +45,21 @@ class HostDevices : public DeviceLookup {
  public:
   explicit HostDevices(UniqueFd rootfd) : rootfd_(std::move(rootfd)) {}
 
-  absl::StatusOr<DeviceNode> Find(absl::string_view path) const override {
-    absl::string_view relative = path;
-    while (!relative.empty() && relative[0] == '/') relative.remove_prefix(1);
+  absl::StatusOr<std::vector<DeviceNode>> Find(
+      absl::string_view path) const override {
+    absl::string_view below = path;
+    while (!below.empty() && below[0] == '/') below.remove_prefix(1);
+    const std::string relative = below.empty() ? "." : std::string(below);
     ASSIGN_OR_RETURN(struct stat info, sys::StatAt(rootfd_.get(), relative, 0));
     if (S_ISCHR(info.st_mode) || S_ISBLK(info.st_mode)) {
-      return ToDevice(path, info);
+      return std::vector<DeviceNode>{ToDevice(path, info)};
     }
-    if (S_ISDIR(info.st_mode)) {
-      return absl::UnimplementedError(
-          absl::StrCat(path, " is a directory of devices"));
+    if (!S_ISDIR(info.st_mode)) {
+      return absl::InvalidArgumentError(absl::StrCat(path, " is no device"));
     }
-    return absl::InvalidArgumentError(absl::StrCat(path, " is no device"));
+    std::vector<DeviceNode> devices;
+    RETURN_IF_ERROR(Walk(relative, 0, devices));
+    return devices;
   }
 
   absl::StatusOr<std::vector<DeviceNode>> All() const override {

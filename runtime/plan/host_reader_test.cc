@@ -49,16 +49,36 @@ TEST(HostDevices, FindsDevicesAndNothingElse) {
   auto devices = MakeHostDevices(*std::move(root));
   auto null = devices->Find("/dev/null");
   ASSERT_TRUE(null.ok()) << null.status();
-  EXPECT_EQ(null->path(), "/dev/null");
-  EXPECT_EQ(null->type(), "c");
-  EXPECT_EQ(null->major(), 1u);
-  EXPECT_EQ(null->minor(), 3u);
+  ASSERT_EQ(null->size(), 1u);
+  EXPECT_EQ(null->front().path(), "/dev/null");
+  EXPECT_EQ(null->front().type(), "c");
+  EXPECT_EQ(null->front().major(), 1u);
+  EXPECT_EQ(null->front().minor(), 3u);
   EXPECT_EQ(devices->Find("/etc/passwd").status().code(),
             absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(devices->Find("/dev/no-such").status().code(),
             absl::StatusCode::kNotFound);
-  EXPECT_EQ(devices->Find("/dev").status().code(),
-            absl::StatusCode::kUnimplemented);
+  auto below = devices->Find("/dev");
+  ASSERT_TRUE(below.ok()) << below.status();
+  bool found = false;
+  for (const DeviceNode& device : *below) {
+    found = found || device.path() == "/dev/null";
+    EXPECT_NE(device.path().rfind("/dev/pts/", 0), 0u) << device.path();
+  }
+  EXPECT_TRUE(found);
+}
+
+TEST(HostDevices, AnEmptyDirectoryHasNoneAndSymlinksAreFollowedOnTheWay) {
+  FakeTree host({Dir("dev/empty", {File("no_device")}),
+                 sys::testing::Symlink("dev/link", "empty")});
+  auto root = sys::OpenAt(AT_FDCWD, host.path(), O_PATH | O_DIRECTORY);
+  ASSERT_TRUE(root.ok()) << root.status();
+  auto devices = MakeHostDevices(*std::move(root));
+  for (const char* path : {"/dev/empty", "/dev/link"}) {
+    auto none = devices->Find(path);
+    ASSERT_TRUE(none.ok()) << none.status();
+    EXPECT_TRUE(none->empty());
+  }
 }
 
 TEST(HostDevices, AllLeavesOutTerminalsAndFiles) {

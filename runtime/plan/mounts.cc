@@ -13,6 +13,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/string_view.h"
 #include "runtime/base/status.h"
+#include "runtime/plan/layers.h"
 #include "runtime/plan/paths.h"
 
 namespace gantry::plan {
@@ -164,20 +165,39 @@ absl::StatusOr<uint32_t> PlaceOfIdMap(const spec::BindMount& mount,
   return init.id_maps_size();
 }
 
+// What is mounted: a tree of the host, or an image.
+absl::Status SetSource(const spec::BindMount& mount, const spec::Rootfs& rootfs,
+                       MountStep& step) {
+  if (!mount.has_image()) {
+    step.set_kind(MountStep::BIND);
+    step.set_fill_from_rootfs(mount.image_volume());
+    ASSIGN_OR_RETURN(*step.mutable_source(),
+                     CleanAbsolutePath(mount.host_path(), "host_path"));
+    return absl::OkStatus();
+  }
+  const spec::ImageMount& image = mount.image();
+  step.set_kind(MountStep::IMAGE);
+  step.set_source(image.image_ref());
+  RETURN_IF_ERROR(CheckNoNul(image.sub_path(), "image_sub_path"));
+  step.set_sub_path(image.sub_path());
+  return PlanLayers(image.layers_dir(),
+                    {image.lower_dirs().begin(), image.lower_dirs().end()},
+                    rootfs.mount_point(), *step.mutable_image());
+}
+
 absl::StatusOr<MountStep> ClientMount(const spec::BindMount& mount,
+                                      const spec::Rootfs& rootfs,
                                       InitPlan& init) {
   MountStep step;
-  step.set_kind(MountStep::BIND);
   ASSIGN_OR_RETURN(*step.mutable_target(),
                    CleanAbsolutePath(mount.container_path(), "container_path"));
-  ASSIGN_OR_RETURN(*step.mutable_source(),
-                   CleanAbsolutePath(mount.host_path(), "host_path"));
+  RETURN_IF_ERROR(SetSource(mount, rootfs, step));
   if (step.target() == "/") {
     return absl::InvalidArgumentError("container_path: \"/\" is the rootfs");
   }
   RETURN_IF_ERROR(CheckProc(step));
   uint64_t attributes = 0;
-  if (mount.read_only()) attributes |= MOUNT_ATTR_RDONLY;
+  if (mount.read_only() || mount.has_image()) attributes |= MOUNT_ATTR_RDONLY;
   if (mount.recursive_read_only()) {
     if (!mount.read_only() || mount.propagation() != spec::PRIVATE) {
       return absl::InvalidArgumentError(
@@ -196,6 +216,13 @@ absl::StatusOr<MountStep> ClientMount(const spec::BindMount& mount,
   return step;
 }
 
+bool IsTarget(absl::string_view target, const std::vector<MountStep>& steps,
+              size_t count) {
+  return std::any_of(
+      steps.begin(), steps.begin() + count,
+      [target](const MountStep& step) { return step.target() == target; });
+}
+
 }  // namespace
 
 absl::StatusOr<MountsResult> PlanMounts(const spec::ContainerSpec& spec,
@@ -207,8 +234,15 @@ absl::StatusOr<MountsResult> PlanMounts(const spec::ContainerSpec& spec,
   const size_t defaults = steps.size();
   std::vector<bool> replaced(defaults, false);
   for (const spec::BindMount& mount : spec.mounts()) {
-    ASSIGN_OR_RETURN(MountStep step, ClientMount(mount, init),
-                     absl::StrCat("mounts: ", mount.container_path()));
+    ASSIGN_OR_RETURN(
+        MountStep step, ClientMount(mount, spec.rootfs(), init),
+        absl::StrCat(
+            mount.image_volume() ? "volumes of the image: " : "mounts: ",
+            mount.container_path()));
+    // An image is not heard on the file systems that every container has.
+    if (mount.image_volume() && IsTarget(step.target(), steps, defaults)) {
+      continue;
+    }
     if (step.target() == "/dev") result.own_dev = true;
     for (size_t i = 0; i < defaults; ++i) {
       if (steps[i].target() == step.target()) replaced[i] = true;

@@ -19,7 +19,8 @@ struct MountsResult {
 };
 
 // Adds the mount steps to `init`, parents before children. A client's mount
-// replaces the default at its target. INVALID_ARGUMENT for a target "/", for a
+// replaces the default at its target; a volume that the image names does not.
+// INVALID_ARGUMENT for a target "/", for a
 // mount over /proc that is no procfs (CVE-2019-16884), for unknown options.
 absl::StatusOr<MountsResult> PlanMounts(const spec::ContainerSpec& spec,
                                         const HostFacts& facts, InitPlan& init);

@@ -9,6 +9,7 @@
 #include "runtime/base/status.h"
 #include "runtime/plan/capabilities.h"
 #include "runtime/plan/devices.h"
+#include "runtime/plan/layers.h"
 #include "runtime/plan/masks.h"
 #include "runtime/plan/mounts.h"
 #include "runtime/plan/namespaces.h"
@@ -28,25 +29,12 @@ absl::Status PlanRootfs(const spec::ContainerSpec& spec, RootfsPlan& plan) {
     return absl::OkStatus();
   }
   const spec::Rootfs& rootfs = spec.rootfs();
-  if (rootfs.lower_dirs().empty()) {
-    return absl::InvalidArgumentError("rootfs: no layers");
-  }
   OverlayPlan* overlay = plan.mutable_overlay();
-  for (const std::string& dir : rootfs.lower_dirs()) {
-    // Names go into an option list of the kernel with ':' between them.
-    if (dir.empty() || dir[0] == '/' ||
-        dir.find_first_of(":\\,") != std::string::npos) {
-      return absl::InvalidArgumentError(absl::StrCat(
-          "rootfs.lower_dirs: \"", dir, "\" is no plain relative path"));
-    }
-    RETURN_IF_ERROR(CheckNoNul(dir, "rootfs.lower_dirs"));
-    overlay->add_lower_dirs(dir);
-  }
-  ASSIGN_OR_RETURN(*overlay->mutable_layers_dir(),
-                   CleanAbsolutePath(rootfs.layers_dir(), "rootfs.layers_dir"));
-  ASSIGN_OR_RETURN(
-      *overlay->mutable_mount_point(),
-      CleanAbsolutePath(rootfs.mount_point(), "rootfs.mount_point"));
+  RETURN_IF_ERROR(
+      PlanLayers(rootfs.layers_dir(),
+                 {rootfs.lower_dirs().begin(), rootfs.lower_dirs().end()},
+                 rootfs.mount_point(), *overlay))
+      << "rootfs";
   if (!rootfs.upper_dir().empty() || !rootfs.work_dir().empty()) {
     ASSIGN_OR_RETURN(*overlay->mutable_upper_dir(),
                      CleanAbsolutePath(rootfs.upper_dir(), "rootfs.upper_dir"));

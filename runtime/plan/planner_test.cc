@@ -35,8 +35,15 @@ DeviceNode Device(const std::string& path, const std::string& type,
 
 class FakeDevices : public DeviceLookup {
  public:
-  absl::StatusOr<DeviceNode> Find(absl::string_view path) const override {
-    if (path == "/dev/fuse") return Device("/dev/fuse", "c", 10, 229);
+  absl::StatusOr<std::vector<DeviceNode>> Find(
+      absl::string_view path) const override {
+    if (path == "/dev/fuse") {
+      return std::vector<DeviceNode>{Device("/dev/fuse", "c", 10, 229)};
+    }
+    if (path == "/dev/snd") {
+      return std::vector<DeviceNode>{Device("/dev/snd/seq", "c", 116, 1),
+                                     Device("/dev/snd/by/id", "c", 116, 2)};
+    }
     return absl::NotFoundError("no such device");
   }
   absl::StatusOr<std::vector<DeviceNode>> All() const override {
@@ -207,6 +214,52 @@ TEST(BuildPlan, MountsWithTheSameIdMappingShareIt) {
                                     HasSubstr("/d: an id mapping needs both")));
 }
 
+TEST(BuildPlan, AnImageIsMountedReadOnlyFromItsLayers) {
+  spec::ContainerSpec spec = Spec();
+  spec::BindMount* mount = spec.add_mounts();
+  mount->set_container_path("/data");
+  mount->add_options("noexec");
+  mount->mutable_image()->set_image_ref("example.org/data@sha256:1");
+  mount->mutable_image()->set_layers_dir("/var/lib/gantry/layers");
+  mount->mutable_image()->add_lower_dirs("b/fs");
+  mount->mutable_image()->add_lower_dirs("a/fs");
+  mount->mutable_image()->set_sub_path("one/two");
+  ContainerPlan plan = *Build(spec);
+  const MountStep& step = *StepAt(plan, "/data");
+  EXPECT_EQ(step.kind(), MountStep::IMAGE);
+  EXPECT_EQ(step.attributes(), MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOEXEC);
+  EXPECT_EQ(step.source(), "example.org/data@sha256:1");
+  EXPECT_EQ(step.sub_path(), "one/two");
+  EXPECT_EQ(step.image().lower_dirs_size(), 2);
+  EXPECT_EQ(step.image().lower_dirs(0), "b/fs");
+  EXPECT_EQ(step.image().mount_point(), "/run/gantry/c1/rootfs");
+  EXPECT_EQ(step.image().upper_dir(), "");
+  mount->mutable_image()->set_lower_dirs(0, "/etc");
+  EXPECT_THAT(Build(spec),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("/data: lower_dirs: \"/etc\" is no plain")));
+}
+
+TEST(BuildPlan, AnImagesVolumesLeaveTheDefaultsAlone) {
+  spec::ContainerSpec spec = Spec();
+  for (const char* path : {"/sys/fs/cgroup", "/dev", "/data"}) {
+    AddMount(spec, "/volume", path);
+    spec.mutable_mounts(spec.mounts_size() - 1)->set_image_volume(true);
+  }
+  ContainerPlan plan = *Build(spec);
+  EXPECT_EQ(StepAt(plan, "/sys/fs/cgroup")->kind(), MountStep::CGROUP);
+  EXPECT_EQ(StepAt(plan, "/dev")->kind(), MountStep::FILESYSTEM);
+  EXPECT_GT(plan.init().devices_size(), 0);
+  EXPECT_EQ(StepAt(plan, "/data")->kind(), MountStep::BIND);
+  EXPECT_TRUE(StepAt(plan, "/data")->fill_from_rootfs());
+  spec.mutable_mounts(0)->set_container_path("/proc");
+  EXPECT_THAT(Build(spec),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("volumes of the image: /proc: ")));
+  spec.mutable_mounts(0)->set_container_path("/x/../proc/sys/");
+  EXPECT_FALSE(Build(spec).ok());
+}
+
 TEST(BuildPlan, AMountOverTheRootIsRefused) {
   spec::ContainerSpec spec = Spec();
   AddMount(spec, "/a", "/x/..");
@@ -268,6 +321,51 @@ TEST(BuildPlan, AClientsDeviceIsMadeAndAllowed) {
   device->set_host_path("/dev/none");
   EXPECT_EQ(Build(spec).status().message(),
             "devices: /dev/none: no such device");
+}
+
+TEST(BuildPlan, ADirectoryStandsForTheDevicesBelowIt) {
+  spec::ContainerSpec spec = Spec();
+  spec::Device* device = spec.add_devices();
+  device->set_host_path("/dev/snd/");
+  device->set_permissions("r");
+  ContainerPlan plan = *Build(spec);
+  ASSERT_EQ(plan.init().devices_size(), 8);
+  EXPECT_EQ(plan.init().devices(6).path(), "/dev/snd/seq");
+  EXPECT_EQ(plan.init().devices(7).path(), "/dev/snd/by/id");
+  device->set_container_path("/dev/sound");
+  plan = *Build(spec);
+  EXPECT_EQ(plan.init().devices(7).path(), "/dev/sound/by/id");
+  EXPECT_EQ(plan.init().devices(7).host_path(), "/dev/snd/by/id");
+  const spec::DeviceRule& rule = *(plan.cgroup().device_rules().end() - 1);
+  EXPECT_EQ(rule.minor(), 2);
+  EXPECT_EQ(rule.access(), "r");
+}
+
+TEST(BuildPlan, ADescribedDeviceIsNotLookedUp) {
+  spec::ContainerSpec spec = Spec();
+  spec::Device* device = spec.add_devices();
+  device->set_host_path("/dev/none");
+  device->set_container_path("/dev/vendor");
+  device->set_permissions("rwm");
+  device->set_type("u");
+  device->set_major(195);
+  device->set_minor(7);
+  ContainerPlan plan = *Build(spec);
+  const DeviceNode& made = plan.init().devices(6);
+  EXPECT_EQ(made.path(), "/dev/vendor");
+  EXPECT_EQ(made.type(), "c");
+  EXPECT_EQ(made.major(), 195u);
+  EXPECT_EQ(made.mode(), 0666u);
+  device->set_mode(0600);
+  device->set_uid(1);
+  device->set_gid(2);
+  plan = *Build(spec);
+  EXPECT_EQ(plan.init().devices(6).mode(), 0600u);
+  EXPECT_EQ(plan.init().devices(6).uid(), 1u);
+  EXPECT_EQ(plan.init().devices(6).gid(), 2u);
+  const spec::DeviceRule& rule = *(plan.cgroup().device_rules().end() - 1);
+  EXPECT_EQ(rule.type(), "c");
+  EXPECT_EQ(rule.major(), 195);
 }
 
 TEST(BuildPlan, ADevOfTheClientsOwnGetsNoNodes) {

@@ -51,11 +51,13 @@ absl::StatusOr<mode_t> TypeBits(absl::string_view type) {
       absl::StrCat("device type \"", type, "\" is unknown"));
 }
 
-// Binds the host's node of the same name, if it is the same device.
+// Binds the host's node, if it is the same device.
 absl::Status BindFromHost(const plan::DeviceNode& device, mode_t type,
                           int root) {
+  const std::string& source =
+      device.host_path().empty() ? device.path() : device.host_path();
   ASSIGN_OR_RETURN(UniqueFd tree,
-                   sys::OpenTree(AT_FDCWD, device.path(), OPEN_TREE_CLONE));
+                   sys::OpenTree(AT_FDCWD, source, OPEN_TREE_CLONE));
   ASSIGN_OR_RETURN(struct stat info, sys::StatFd(tree.get()));
   if ((info.st_mode & S_IFMT) != type ||
       info.st_rdev != makedev(device.major(), device.minor())) {

@@ -37,8 +37,10 @@ namespace {
 //  3. Take the host's trees to bind as detached copies, before 4 takes mounts
 //     out of their peer groups.
 //  4. Cut the mount namespace off, so that nothing made below goes out.
-//  5. Mount the rootfs, then all below it through descriptors: the image is
-//     hostile, no path is resolved outside.
+//  5. Mount images that are volumes, as detached copies too; the rootfs; copy
+//     out of it what the image's own volumes begin with; then mount all below
+//     it through descriptors: the image is hostile, no path is resolved
+//     outside.
 //  6. The user is looked up when passwd may have been bound, before anything
 //     is made for it (working directory, terminal).
 //  7. Cover and protect paths last of the mounts, and while the host's
@@ -56,8 +58,12 @@ absl::Status SetUpMounts(const plan::InitPlan& plan,
                    OpenBindSources(plan, id_maps));
   setup.stage = Stage::kRootfs;
   RETURN_IF_ERROR(DetachFromHost());
+  setup.stage = Stage::kMounts;
+  RETURN_IF_ERROR(OpenImageSources(plan, id_maps, sources));
+  setup.stage = Stage::kRootfs;
   ASSIGN_OR_RETURN(setup.root, MountRootfs(plan.rootfs()));
   setup.stage = Stage::kMounts;
+  RETURN_IF_ERROR(FillVolumes(plan, setup.root.get()));
   RETURN_IF_ERROR(MakeMounts(plan, sources, setup.root.get(), degraded));
   setup.stage = Stage::kDevices;
   RETURN_IF_ERROR(MakeDevices(plan, setup.root.get()));

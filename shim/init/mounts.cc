@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
+#include <string>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -16,7 +17,9 @@
 #include "runtime/sys/in_root.h"
 #include "runtime/sys/mount.h"
 #include "shim/init/cgroup_mounts.h"
+#include "shim/init/copy_tree.h"
 #include "shim/init/filesystem.h"
+#include "shim/init/rootfs.h"
 
 namespace gantry::init {
 namespace {
@@ -30,6 +33,15 @@ uint64_t PropagationOf(spec::Propagation propagation) {
     default:
       return MS_PRIVATE;
   }
+}
+
+// The access time's policy is one of several: it replaces the one there.
+sys::MountAttributes AttributesOf(const plan::MountStep& step) {
+  sys::MountAttributes attributes{.set = step.attributes()};
+  if ((step.attributes() & MOUNT_ATTR__ATIME) != 0) {
+    attributes.clear = MOUNT_ATTR__ATIME;
+  }
+  return attributes;
 }
 
 // mount_setattr(2): EINVAL is also the answer of a file system that has none.
@@ -60,15 +72,63 @@ absl::StatusOr<UniqueFd> OpenBindSource(const plan::MountStep& step,
       sys::MountSetAttr(tree->get(), "", AT_EMPTY_PATH | AT_RECURSIVE,
                         {.propagation = PropagationOf(step.propagation())}));
   if (step.attributes() == 0) return tree;
-  sys::MountAttributes attributes{.set = step.attributes()};
-  if ((step.attributes() & MOUNT_ATTR__ATIME) != 0) {
-    attributes.clear = MOUNT_ATTR__ATIME;
-  }
   RETURN_IF_ERROR(sys::MountSetAttr(
       tree->get(), "",
       AT_EMPTY_PATH | (step.recursive_attributes() ? AT_RECURSIVE : 0),
-      attributes));
+      AttributesOf(step)));
   return tree;
+}
+
+// Covers the layers with an id-mapped copy of themselves: what is looked up
+// below it, by overlayfs as well, is id-mapped.
+absl::Status CoverLayers(const plan::MountStep& step,
+                         const std::vector<int>& id_maps) {
+  const std::string& layers = step.image().layers_dir();
+  ASSIGN_OR_RETURN(UniqueFd copy,
+                   sys::OpenTree(AT_FDCWD, layers, OPEN_TREE_CLONE));
+  RETURN_IF_ERROR(MapIds(step, copy.get(), id_maps));
+  ASSIGN_OR_RETURN(UniqueFd target,
+                   sys::OpenAt(AT_FDCWD, layers, O_PATH | O_DIRECTORY));
+  return sys::AttachMount(copy.get(), target.get());
+}
+
+// A detached mount of the image or a part of it. Only what is attached can be
+// copied in part (before Linux 6.15), so all of it is attached for a moment.
+absl::StatusOr<UniqueFd> OpenImageSource(const plan::MountStep& step,
+                                         const std::vector<int>& id_maps) {
+  plan::OverlayPlan image = step.image();
+  // A single layer gets an empty directory below it: an overlay without an
+  // upper directory is read-only whatever becomes of its mounts, while the bare
+  // layer could be written by a container that may remount.
+  if (image.lower_dirs_size() == 1) image.add_lower_dirs(image.mount_point());
+  if (step.id_map() != 0) {
+    RETURN_IF_ERROR(CoverLayers(step, id_maps));
+  }
+  ASSIGN_OR_RETURN(UniqueFd whole, MountLayers(image));
+  ASSIGN_OR_RETURN(UniqueFd part,
+                   sys::OpenInRoot(whole.get(), step.sub_path(), O_PATH));
+  ASSIGN_OR_RETURN(
+      UniqueFd tree,
+      sys::OpenTree(part.get(), "", AT_EMPTY_PATH | OPEN_TREE_CLONE));
+  sys::MountAttributes attributes = AttributesOf(step);
+  attributes.set |= MOUNT_ATTR_RDONLY;
+  attributes.propagation = MS_PRIVATE;
+  RETURN_IF_ERROR(sys::MountSetAttr(tree.get(), "", AT_EMPTY_PATH, attributes));
+  RETURN_IF_ERROR(sys::Umount(image.mount_point(), MNT_DETACH));
+  if (step.id_map() != 0) {
+    RETURN_IF_ERROR(sys::Umount(image.layers_dir(), MNT_DETACH));
+  }
+  return tree;
+}
+
+absl::Status FillVolume(const plan::MountStep& step, int root) {
+  absl::StatusOr<UniqueFd> from =
+      sys::OpenInRoot(root, step.target(), O_RDONLY | O_DIRECTORY);
+  if (ErrnoOf(from.status()) == ENOENT) return absl::OkStatus();
+  if (!from.ok()) return from.status();
+  ASSIGN_OR_RETURN(UniqueFd to, sys::OpenAt(AT_FDCWD, step.source(),
+                                            O_RDONLY | O_DIRECTORY));
+  return CopyTree(from->get(), to.get());
 }
 
 absl::StatusOr<bool> IsProcfs(int fd) {
@@ -137,6 +197,7 @@ absl::Status Carry(const plan::MountStep& step, int source, int root,
   RETURN_IF_ERROR(RefuseSymlink(root, step.target()));
   switch (step.kind()) {
     case plan::MountStep::BIND:
+    case plan::MountStep::IMAGE:
       return Bind(step, source, root);
     case plan::MountStep::FILESYSTEM:
       return Filesystem(step, root);
@@ -148,10 +209,18 @@ absl::Status Carry(const plan::MountStep& step, int source, int root,
   }
 }
 
-absl::string_view NameOf(const plan::MountStep& step) {
-  if (step.kind() == plan::MountStep::BIND) return step.source();
-  if (step.kind() == plan::MountStep::CGROUP) return "cgroups";
-  return step.fstype();
+std::string NameOf(const plan::MountStep& step) {
+  switch (step.kind()) {
+    case plan::MountStep::BIND:
+      return step.source();
+    case plan::MountStep::CGROUP:
+      return "cgroups";
+    case plan::MountStep::IMAGE:
+      if (step.sub_path().empty()) return step.source();
+      return absl::StrCat("\"", step.sub_path(), "\" of ", step.source());
+    default:
+      return step.fstype();
+  }
 }
 
 }  // namespace
@@ -167,6 +236,28 @@ absl::StatusOr<std::vector<UniqueFd>> OpenBindSources(
         absl::StrCat("bind ", step.source(), " to ", step.target()));
   }
   return sources;
+}
+
+absl::Status OpenImageSources(const plan::InitPlan& plan,
+                              const std::vector<int>& id_maps,
+                              std::vector<UniqueFd>& sources) {
+  for (int i = 0; i < plan.mounts_size(); ++i) {
+    const plan::MountStep& step = plan.mounts(i);
+    if (step.kind() != plan::MountStep::IMAGE) continue;
+    ASSIGN_OR_RETURN(
+        sources[i], OpenImageSource(step, id_maps),
+        absl::StrCat("mount ", NameOf(step), " on ", step.target()));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status FillVolumes(const plan::InitPlan& plan, int root) {
+  for (const plan::MountStep& step : plan.mounts()) {
+    if (!step.fill_from_rootfs()) continue;
+    RETURN_IF_ERROR(FillVolume(step, root))
+        << "copy what the image has at its volume " << step.target();
+  }
+  return absl::OkStatus();
 }
 
 absl::Status MakeMounts(const plan::InitPlan& plan,

@@ -27,7 +27,19 @@ namespace gantry::init {
 absl::StatusOr<std::vector<UniqueFd>> OpenBindSources(
     const plan::InitPlan& plan, const std::vector<int>& id_maps);
 
-// Carries out the mount steps in order. `sources` as OpenBindSources gave them.
+// The same for the steps of kind IMAGE, added to `sources`; to be called after
+// DetachFromHost and before MountRootfs, whose mount point is used for it. What
+// is not in an image is NOT_FOUND.
+absl::Status OpenImageSources(const plan::InitPlan& plan,
+                              const std::vector<int>& id_maps,
+                              std::vector<UniqueFd>& sources);
+
+// Copies what the bare rootfs has at the targets of steps with fill_from_rootfs
+// to their sources on the host, before anything is mounted over it.
+absl::Status FillVolumes(const plan::InitPlan& plan, int root);
+
+// Carries out the mount steps in order. `sources` as OpenBindSources and
+// OpenImageSources gave them.
 absl::Status MakeMounts(const plan::InitPlan& plan,
                         const std::vector<UniqueFd>& sources, int root,
                         std::vector<std::string>& degraded);

@@ -62,33 +62,6 @@ absl::StatusOr<UniqueFd> SingleLayer(const plan::OverlayPlan& plan) {
   return mount;
 }
 
-absl::StatusOr<UniqueFd> MountOverlay(const plan::OverlayPlan& plan) {
-  ASSIGN_OR_RETURN(UniqueFd layers,
-                   sys::OpenAt(AT_FDCWD, plan.layers_dir(), kDirectory));
-  if (fchdir(layers.get()) != 0) {
-    return ErrnoStatus(errno, absl::StrCat("chdir to ", plan.layers_dir()));
-  }
-  const bool single = !HasUpper(plan) && plan.lower_dirs_size() == 1;
-  absl::StatusOr<UniqueFd> mount =
-      single ? SingleLayer(plan) : NewOverlay(plan);
-  if (mount.ok()) {
-    ASSIGN_OR_RETURN(UniqueFd target,
-                     sys::OpenAt(AT_FDCWD, plan.mount_point(), kDirectory));
-    RETURN_IF_ERROR(sys::AttachMount(mount->get(), target.get()));
-    return mount;
-  }
-  if (single) return mount.status();
-  // The classic call is the one whose answer counts: where both fail the
-  // reason is the layers', not the interface's; unless it cannot even be asked.
-  absl::StatusOr<std::string> options = OverlayOptions(plan);
-  if (!options.ok()) {
-    return Annotate(mount.status(), options.status().message());
-  }
-  RETURN_IF_ERROR(
-      sys::Mount("overlay", plan.mount_point(), "overlay", 0, *options));
-  return sys::OpenAt(AT_FDCWD, plan.mount_point(), kDirectory);
-}
-
 // A tmpfs with nothing in it. It needs a mount point that every host has.
 absl::StatusOr<UniqueFd> MountEmpty() {
   ASSIGN_OR_RETURN(UniqueFd mount,
@@ -124,13 +97,40 @@ absl::StatusOr<std::string> OverlayOptions(const plan::OverlayPlan& plan) {
   return options;
 }
 
+absl::StatusOr<UniqueFd> MountLayers(const plan::OverlayPlan& plan) {
+  ASSIGN_OR_RETURN(UniqueFd layers,
+                   sys::OpenAt(AT_FDCWD, plan.layers_dir(), kDirectory));
+  if (fchdir(layers.get()) != 0) {
+    return ErrnoStatus(errno, absl::StrCat("chdir to ", plan.layers_dir()));
+  }
+  const bool single = !HasUpper(plan) && plan.lower_dirs_size() == 1;
+  absl::StatusOr<UniqueFd> mount =
+      single ? SingleLayer(plan) : NewOverlay(plan);
+  if (mount.ok()) {
+    ASSIGN_OR_RETURN(UniqueFd target,
+                     sys::OpenAt(AT_FDCWD, plan.mount_point(), kDirectory));
+    RETURN_IF_ERROR(sys::AttachMount(mount->get(), target.get()));
+    return mount;
+  }
+  if (single) return mount.status();
+  // The classic call is the one whose answer counts: where both fail the
+  // reason is the layers', not the interface's; unless it cannot even be asked.
+  absl::StatusOr<std::string> options = OverlayOptions(plan);
+  if (!options.ok()) {
+    return Annotate(mount.status(), options.status().message());
+  }
+  RETURN_IF_ERROR(
+      sys::Mount("overlay", plan.mount_point(), "overlay", 0, *options));
+  return sys::OpenAt(AT_FDCWD, plan.mount_point(), kDirectory);
+}
+
 absl::StatusOr<UniqueFd> MountRootfs(const plan::RootfsPlan& plan) {
   if (!plan.has_overlay()) {
     ASSIGN_OR_RETURN(UniqueFd root, MountEmpty(), "mount an empty rootfs");
     return root;
   }
   ASSIGN_OR_RETURN(
-      UniqueFd root, MountOverlay(plan.overlay()),
+      UniqueFd root, MountLayers(plan.overlay()),
       absl::StrCat("mount overlay on ", plan.overlay().mount_point()));
   return root;
 }

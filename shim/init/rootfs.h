@@ -25,6 +25,11 @@ absl::Status DetachFromHost();
 // Changes the working directory.
 absl::StatusOr<UniqueFd> MountRootfs(const plan::RootfsPlan& plan);
 
+// Mounts layers on plan.mount_point() and gives the root of what is there, as
+// MountRootfs does for the rootfs: an overlay, or the layer itself if there is
+// one only and nothing to write to. Changes the working directory.
+absl::StatusOr<UniqueFd> MountLayers(const plan::OverlayPlan& plan);
+
 // The option string of mount(2) for an overlay, layers relative to layers_dir
 // (Documentation/filesystems/overlayfs.rst). INVALID_ARGUMENT if it is longer
 // than the page that mount(2) takes.
