@@ -350,6 +350,15 @@ absl::Status TakeRuntimeHandlers(Table& top,
   return absl::OkStatus();
 }
 
+absl::Status TakeCdi(Table& top, Config::Cdi& cdi) {
+  ASSIGN_OR_RETURN(Table table, top.TakeTable("cdi"));
+  RETURN_IF_ERROR(table.Take("spec_dirs", cdi.spec_dirs));
+  for (const std::string& directory : cdi.spec_dirs) {
+    RETURN_IF_ERROR(CheckPath(table.At("spec_dirs"), directory));
+  }
+  return table.CheckAllTaken();
+}
+
 absl::Status TakeThreads(Table& top, Config::Threads& threads) {
   ASSIGN_OR_RETURN(Table table, top.TakeTable("threads"));
   RETURN_IF_ERROR(table.Take("core", 1, 64, threads.core));
@@ -378,6 +387,7 @@ absl::StatusOr<Config> MakeConfig(absl::string_view toml_text,
   RETURN_IF_ERROR(TakeRegistry(top, config.registry));
   RETURN_IF_ERROR(TakeImages(top, config.images));
   RETURN_IF_ERROR(TakeRuntimeHandlers(top, config.runtime_handlers));
+  RETURN_IF_ERROR(TakeCdi(top, config.cdi));
   RETURN_IF_ERROR(TakeThreads(top, config.threads));
   RETURN_IF_ERROR(top.CheckAllTaken());
   return config;

@@ -61,6 +61,11 @@ struct Config {
 
   // Names that a pod may be run by, beside the default one, which has none.
   std::vector<std::string> runtime_handlers;
+  struct Cdi {
+    // Where specifications of devices are; a later directory wins.
+    std::vector<std::string> spec_dirs = {"/etc/cdi", "/var/run/cdi"};
+    bool operator==(const Cdi&) const = default;
+  } cdi;
 
   struct Threads {
     // At most this many for the steps of use cases, and for what blocks long

@@ -30,7 +30,9 @@ std::string ConfigJson(const Config& config) {
       absl::StrJoin(config.images.pinned, ",", quote),
       "]},\"runtime_handlers\":[",
       absl::StrJoin(config.runtime_handlers, ",", quote),
-      "],\"threads\":{\"core\":", config.threads.core,
+      "],\"cdi\":{\"spec_dirs\":[",
+      absl::StrJoin(config.cdi.spec_dirs, ",", quote),
+      "]},\"threads\":{\"core\":", config.threads.core,
       ",\"blocking\":", config.threads.blocking, "}}");
 }
 

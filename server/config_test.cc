@@ -50,6 +50,8 @@ client_key = "/k.pem"
 pinned = ["busybox", "r.example/a@sha256:0123456789012345678901234567890123456789012345678901234567890123"]
 [runtime_handlers.slow]
 [runtime_handlers.fast-1]
+[cdi]
+spec_dirs = ["/cdi"]
 [threads]
 core = 2
 blocking = 3
@@ -71,6 +73,7 @@ blocking = 3
                              ::testing::StartsWith("r.example/a@sha256:0123")));
   EXPECT_THAT(config.runtime_handlers,
               ::testing::ElementsAre("fast-1", "slow"));
+  EXPECT_THAT(config.cdi.spec_dirs, ::testing::ElementsAre("/cdi"));
   EXPECT_EQ(config.threads.core, 2);
   EXPECT_EQ(config.threads.blocking, 3);
 }
@@ -114,6 +117,7 @@ TEST(Config, MistakesAreToldWithTheirLine) {
       {"security = 1", "f:1: security: ", "expected a table"},
       {"[registry]\ninsecure_hosts = ['http://x/']",
        "f:2: registry.insecure_hosts: ", "localhost:5000"},
+      {"[cdi]\nspec_dirs = ['cdi']", "f:2: cdi.spec_dirs: ", "cdi"},
       {"[registry]\ninsecure_hosts = 'x'",
        "f:2: registry.insecure_hosts: ", "a list of strings"},
       {"[registry]\ninsecure_hosts = [1]",

@@ -162,7 +162,8 @@ void Daemon::Parts::Build() {
                             .snapshotter = *stores.snapshotter,
                             .events = events,
                             .degraded = degraded,
-                            .exits = exits});
+                            .exits = exits,
+                            .cdi_directories = config.cdi.spec_dirs});
   containers = std::make_unique<core::ContainerService>(*node);
   pods = std::make_unique<core::PodService>(*node, *containers);
   exec = std::make_unique<core::ExecService>(*node);

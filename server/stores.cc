@@ -7,7 +7,6 @@
 #include <utility>
 #include <vector>
 
-#include "absl/strings/str_cat.h"
 #include "glog/logging.h"
 #include "proto/record.pb.h"
 #include "runtime/base/status.h"
@@ -16,8 +15,6 @@
 
 namespace gantry::server {
 namespace {
-
-constexpr absl::string_view kLayers = "/layers";
 
 absl::StatusOr<std::unique_ptr<state::RecordStore>> OpenRecords(
     const std::string& path) {
@@ -73,8 +70,7 @@ absl::StatusOr<Stores> OpenStores(const core::Paths& paths) {
   ASSIGN_OR_RETURN(stores.images, OpenImages(paths, *stores.containers),
                    "open the image store");
   ASSIGN_OR_RETURN(stores.snapshotter,
-                   rootfs::Snapshotter::Open(
-                       paths.root(), absl::StrCat(paths.Images(), kLayers)));
+                   rootfs::Snapshotter::Open(paths.root(), paths.Layers()));
   return stores;
 }
 

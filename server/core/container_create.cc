@@ -9,12 +9,16 @@
 #include "glog/logging.h"
 #include "runtime/base/id.h"
 #include "runtime/base/status.h"
+#include "runtime/cdi/registry.h"
+#include "runtime/plan/planner.h"
 #include "runtime/sys/file.h"
+#include "server/core/cdi_devices.h"
 #include "server/core/change_limits.h"
 #include "server/core/container_service.h"
 #include "server/core/container_spec.h"
 #include "server/core/container_steps.h"
 #include "server/core/host_paths.h"
+#include "server/core/image_mounts.h"
 #include "server/core/names.h"
 #include "server/core/pod_steps.h"
 #include "server/core/records.h"
@@ -88,6 +92,23 @@ absl::Status PrepareRootfs(Node& node, const std::vector<std::string>& lowers,
   return absl::OkStatus();
 }
 
+// Everything on the host but processes. What could not be started is refused.
+absl::Status MakeContainer(Node& node, const std::vector<std::string>& lowers,
+                           record::ContainerRecord& container) {
+  RETURN_IF_ERROR(PrepareHostPaths(container.spec()));
+  RETURN_IF_ERROR(PrepareRootfs(node, lowers, container));
+  RETURN_IF_ERROR(
+      plan::BuildPlan(container.spec(), node.host_facts, node.seccomp));
+  container.set_state(record::ContainerRecord::CREATED);
+  return SaveRecord(node, container);
+}
+
+absl::Status AddCdiDevices(const Node& node, ContainerRequest& request) {
+  ASSIGN_OR_RETURN(cdi::Edits edits,
+                   cdi::FindEdits(node.cdi_directories, request.cdi_devices));
+  return ApplyCdiEdits(edits, request.spec);
+}
+
 // A container of this name exists already: the answer of a repeated Create.
 absl::StatusOr<std::string> AnswerRepeated(const record::ContainerRecord& first,
                                            const ContainerRequest& request) {
@@ -134,19 +155,25 @@ work::Task<absl::StatusOr<std::string>> ContainerService::Create(
   // Held until the record names the layers.
   CO_ASSIGN_OR_RETURN(image::ImageStore::Lowers lowers,
                       node_.images.LowersOf(image));
+  if (!request.cdi_devices.empty()) {
+    absl::Status devices = co_await work::RunOn(
+        node_.blocking_executor, node_.executor,
+        [this, &request] { return AddCdiDevices(node_, request); });
+    CO_RETURN_IF_ERROR(devices) << "create container " << name;
+  }
   CO_ASSIGN_OR_RETURN(record::ContainerRecord container,
                       NewRecord(node_, request, *pod, image));
   CO_RETURN_IF_ERROR(CheckLimits(node_, container.spec().resources()))
       << "create container " << name;
+  // Held as long.
+  CO_ASSIGN_OR_RETURN(
+      std::vector<image::ImageStore::Lowers> volumes,
+      ResolveImageMounts(node_.images, node_.paths.Layers(), container));
   CO_RETURN_IF_ERROR(CreateRecord(node_, container));
   absl::Status made = co_await work::RunOn(
-      node_.blocking_executor, node_.executor,
-      [&container] { return PrepareHostPaths(container.spec()); });
-  if (made.ok()) made = PrepareRootfs(node_, lowers.dirs, container);
-  if (made.ok()) {
-    container.set_state(record::ContainerRecord::CREATED);
-    made = SaveRecord(node_, container);
-  }
+      node_.blocking_executor, node_.executor, [this, &lowers, &container] {
+        return MakeContainer(node_, lowers.dirs, container);
+      });
   if (!made.ok()) {
     absl::Status undone = co_await RemoveContainer(node_, container.id());
     LOG_IF(WARNING, !undone.ok())

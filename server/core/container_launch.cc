@@ -18,6 +18,7 @@
 #include "server/core/container_log.h"
 #include "server/core/container_service.h"
 #include "server/core/container_steps.h"
+#include "server/core/image_volumes.h"
 #include "server/core/process_identity.h"
 
 namespace gantry::core {
@@ -108,6 +109,7 @@ absl::StatusOr<Prepared> Prepare(Node& node,
   ASSIGN_OR_RETURN(
       prepared.plan,
       plan::BuildPlan(container.spec(), node.host_facts, node.seccomp));
+  RETURN_IF_ERROR(MakeImageVolumes(node.paths, container.spec()));
   ASSIGN_OR_RETURN(prepared.run_dir, MakeRunDirectory(node, container.id()));
   if (!container.spec().stdio().log_path().empty()) {
     ASSIGN_OR_RETURN(prepared.log,

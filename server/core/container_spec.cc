@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "runtime/base/status.h"
+#include "server/core/image_volumes.h"
 
 namespace gantry::core {
 namespace {
@@ -138,6 +139,7 @@ absl::StatusOr<spec::ContainerSpec> CompleteSpec(
   for (absl::string_view file : {kHostnameFile, kHostsFile, kResolvConfFile}) {
     AddPodFile(pod, paths, file, spec);
   }
+  RETURN_IF_ERROR(AddImageVolumes(image, paths, spec));
   if (!request.log_path.empty() && !pod.log_directory().empty()) {
     spec.mutable_stdio()->set_log_path(
         absl::StrCat(pod.log_directory(), "/", request.log_path));

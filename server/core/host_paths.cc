@@ -66,6 +66,7 @@ absl::Status Prepare(const spec::BindMount& mount) {
 
 absl::Status PrepareHostPaths(const spec::ContainerSpec& spec) {
   for (const spec::BindMount& mount : spec.mounts()) {
+    if (mount.has_image() || mount.image_volume()) continue;
     RETURN_IF_ERROR(Prepare(mount))
         << "mount " << mount.host_path() << " at " << mount.container_path();
   }

@@ -7,6 +7,7 @@
 #define GANTRY_SERVER_CORE_NODE_H_
 
 #include <string>
+#include <vector>
 
 #include "runtime/base/clock.h"
 #include "runtime/cgroup/hierarchies.h"
@@ -67,6 +68,8 @@ struct Node {
   EventBus& events;
   DegradedFeatures& degraded;
   Exits& exits;
+  // Where CDI specifications are, the last one winning (runtime/cdi).
+  std::vector<std::string> cdi_directories = {};
 };
 
 }  // namespace gantry::core

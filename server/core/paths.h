@@ -28,7 +28,12 @@ class Paths {
   std::string ContainerRecords() const {
     return absl::StrCat(root_, "/containers");
   }
+  // Of the image's own volumes: "0", "1", ... beside the writable layer.
+  std::string ContainerVolumes(absl::string_view id) const {
+    return absl::StrCat(root_, "/containers/", id, "/volumes");
+  }
   std::string Images() const { return absl::StrCat(root_, "/images"); }
+  std::string Layers() const { return absl::StrCat(root_, "/images/layers"); }
 
   std::string PodRuns() const { return absl::StrCat(run_, "/pods"); }
   // Pinned namespaces "net", "ipc", "uts", the directory "shm" and the files

@@ -60,6 +60,8 @@ struct ContainerRequest {
   // What the request says of env, cwd, user, mounts, devices, security,
   // resources, namespaces and stdio; completed from the image and the pod.
   spec::ContainerSpec spec;
+  // "vendor.com/class=name" each.
+  std::vector<std::string> cdi_devices;
   // Relative to the pod's log directory; empty: no log.
   std::string log_path;
   // Signal number; 0: the image's, else SIGTERM.

@@ -169,6 +169,7 @@ absl::StatusOr<core::ContainerRequest> ContainerRequestFromCri(
   RETURN_IF_ERROR(SetStdio(config, to));
   RETURN_IF_ERROR(SetMounts(config, host, to.spec));
   RETURN_IF_ERROR(SetDevices(config, to.spec));
+  ASSIGN_OR_RETURN(to.cdi_devices, CdiDevicesFromCri(config));
   RETURN_IF_ERROR(SetSecurity(config, pod, host, to.spec));
   ASSIGN_OR_RETURN(*to.spec.mutable_resources(),
                    ResourcesFromCri(config.linux().resources(), kResources));
@@ -215,6 +216,24 @@ runtime::v1::Container ContainerToCri(const ContainerRecord& container,
   return to;
 }
 
+namespace {
+
+// The client's own, in whose order those of the spec begin.
+google::protobuf::RepeatedPtrField<runtime::v1::Mount> MountsToCri(
+    const ContainerConfig& config, const spec::ContainerSpec& spec) {
+  google::protobuf::RepeatedPtrField<runtime::v1::Mount> mounts =
+      config.mounts();
+  for (int i = 0; i < mounts.size() && i < spec.mounts_size(); ++i) {
+    if (!mounts[i].has_image()) continue;
+    mounts[i].set_readonly(true);
+    mounts[i].mutable_image()->set_image_ref(
+        spec.mounts(i).image().image_ref());
+  }
+  return mounts;
+}
+
+}  // namespace
+
 runtime::v1::ContainerStatus ContainerStatusToCri(
     const ContainerRecord& container, const ContainerConfig& config,
     const std::string& image_ref) {
@@ -234,7 +253,7 @@ runtime::v1::ContainerStatus ContainerStatusToCri(
   to.set_message(container.message());
   *to.mutable_labels() = container.labels();
   *to.mutable_annotations() = container.annotations();
-  *to.mutable_mounts() = config.mounts();
+  *to.mutable_mounts() = MountsToCri(config, container.spec());
   to.set_log_path(container.spec().stdio().log_path());
   *to.mutable_resources()->mutable_linux() = ResourcesToCri(
       container.spec().resources(), container.spec().process().oom_score_adj());

@@ -163,9 +163,9 @@ const std::vector<BadCase>& BadCases() {
        "config.mounts[0].host_path"},
       {"no mount source", [](C& c) { c.mutable_mounts(0)->clear_host_path(); },
        kInvalid, "config.mounts[0].host_path"},
-      {"image mount",
+      {"image mount of a host path",
        [](C& c) { c.mutable_mounts(0)->mutable_image()->set_image("x"); },
-       kUnbuilt, "config.mounts[0].image"},
+       kInvalid, "config.mounts[0].host_path"},
       {"unknown propagation",
        [](C& c) {
          c.mutable_mounts(0)->set_propagation(
@@ -196,8 +196,8 @@ const std::vector<BadCase>& BadCases() {
       {"device permissions",
        [](C& c) { c.mutable_devices(0)->set_permissions("rwx"); }, kInvalid,
        "config.devices[0].permissions"},
-      {"CDI device", [](C& c) { c.add_cdi_devices()->set_name("a/b=c"); },
-       kUnbuilt, "config.CDI_devices"},
+      {"CDI device", [](C& c) { c.add_cdi_devices()->set_name("a/b"); },
+       kInvalid, "config.CDI_devices[0].name"},
       {"absolute log path", [](C& c) { c.set_log_path("/etc/passwd"); },
        kInvalid, "config.log_path"},
       {"traversal in log path",

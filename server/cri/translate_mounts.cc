@@ -8,6 +8,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "runtime/base/status.h"
+#include "runtime/cdi/spec.h"
 #include "server/cri/check.h"
 
 namespace gantry::cri {
@@ -111,6 +112,34 @@ bool IsRoot(absl::string_view path) {
   return true;
 }
 
+absl::Status SetImage(const Mount& mount, absl::string_view field,
+                      spec::BindMount& to) {
+  const std::string image = absl::StrCat(field, ".image.image");
+  if (mount.image().image().empty()) return BadField(image, "is empty");
+  RETURN_IF_ERROR(CheckNoNul(image, mount.image().image()));
+  if (!mount.image().runtime_handler().empty()) {
+    return BadValue(absl::StrCat(field, ".image.runtime_handler"),
+                    "\"\" (there is one handler)",
+                    mount.image().runtime_handler());
+  }
+  if (!mount.host_path().empty()) {
+    return BadField(absl::StrCat(field, ".host_path"),
+                    "must be empty where an image is mounted");
+  }
+  if (mount.propagation() != runtime::v1::PROPAGATION_PRIVATE) {
+    return BadField(absl::StrCat(field, ".propagation"),
+                    "an image is mounted with PROPAGATION_PRIVATE only");
+  }
+  if (!mount.image_sub_path().empty()) {
+    RETURN_IF_ERROR(CheckPlainRelativePath(
+        absl::StrCat(field, ".image_sub_path"), mount.image_sub_path()));
+  }
+  // Resolved to the image itself when the container is made.
+  to.mutable_image()->set_image_ref(mount.image().image());
+  to.mutable_image()->set_sub_path(mount.image_sub_path());
+  return absl::OkStatus();
+}
+
 absl::StatusOr<spec::BindMount> MountFromCri(const Mount& mount,
                                              const HostAbilities& host,
                                              bool privileged,
@@ -120,15 +149,21 @@ absl::StatusOr<spec::BindMount> MountFromCri(const Mount& mount,
   if (IsRoot(mount.container_path())) {
     return BadField(target, "\"/\" is the container's root file system");
   }
-  if (mount.has_image() || !mount.image_sub_path().empty()) {
-    return NotBuilt(absl::StrCat(field, ".image"), "mounting an image");
-  }
-  RETURN_IF_ERROR(
-      CheckAbsolutePath(absl::StrCat(field, ".host_path"), mount.host_path()));
-  RETURN_IF_ERROR(CheckRecursiveReadOnly(mount, host, field));
-  // selinux_relabel gives the files the container's label, and there is none.
   spec::BindMount to;
-  to.set_host_path(mount.host_path());
+  if (mount.has_image()) {
+    RETURN_IF_ERROR(SetImage(mount, field, to));
+  } else {
+    RETURN_IF_ERROR(CheckAbsolutePath(absl::StrCat(field, ".host_path"),
+                                      mount.host_path()));
+    to.set_host_path(mount.host_path());
+  }
+  if (!mount.has_image() && !mount.image_sub_path().empty()) {
+    return BadField(absl::StrCat(field, ".image_sub_path"), "needs an image");
+  }
+  RETURN_IF_ERROR(CheckRecursiveReadOnly(mount, host, field));
+  // Without effect on a host without SELinux, as in containerd: the node agent
+  // sets it whatever the host has.
+  to.set_selinux_relabel(mount.selinux_relabel());
   to.set_container_path(mount.container_path());
   to.set_read_only(mount.readonly());
   to.set_recursive_read_only(mount.recursive_read_only());
@@ -183,10 +218,22 @@ absl::Status SetDevices(const ContainerConfig& config,
     to.set_container_path(device.container_path());
     to.set_permissions(device.permissions());
   }
-  if (config.cdi_devices_size() > 0) {
-    return NotBuilt("config.CDI_devices", "the Container Device Interface");
-  }
   return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<std::string>> CdiDevicesFromCri(
+    const ContainerConfig& config) {
+  std::vector<std::string> names;
+  for (int i = 0; i < config.cdi_devices_size(); ++i) {
+    const std::string& name = config.cdi_devices(i).name();
+    absl::Status good = cdi::ParseQualifiedName(name).status();
+    if (!good.ok()) {
+      return BadValue(absl::StrCat(At("config.CDI_devices", i), ".name"),
+                      "a device name such as \"vendor.com/class=name\"", name);
+    }
+    names.push_back(name);
+  }
+  return names;
 }
 
 }  // namespace gantry::cri

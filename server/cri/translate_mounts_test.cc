@@ -10,9 +10,11 @@
 namespace gantry::cri {
 namespace {
 
+using ::gantry::testing::IsOkAndHolds;
 using ::gantry::testing::StatusIs;
 using ::runtime::v1::ContainerConfig;
 using ::runtime::v1::Mount;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 constexpr absl::StatusCode kInvalid = absl::StatusCode::kInvalidArgument;
@@ -105,6 +107,69 @@ TEST(SetMounts, RecursiveReadOnlyNeedsItsCompanions) {
   spec::ContainerSpec none;
   EXPECT_THAT(SetMounts(config, HostAbilities(), none),
               StatusIs(absl::StatusCode::kFailedPrecondition));
+}
+
+TEST(SetMounts, ImagesAreTakenInPlaceOfHostPaths) {
+  ContainerConfig config;
+  Mount& mount = *config.add_mounts();
+  mount.set_container_path("/srv");
+  mount.mutable_image()->set_image("example.org/data:1");
+  mount.set_image_sub_path("a/b");
+  ASSERT_OK_AND_ASSIGN(spec::ContainerSpec spec, Translate(config));
+  EXPECT_EQ(spec.mounts(0).image().image_ref(), "example.org/data:1");
+  EXPECT_EQ(spec.mounts(0).image().sub_path(), "a/b");
+  EXPECT_EQ(spec.mounts(0).host_path(), "");
+}
+
+TEST(SetMounts, ImagesThatCannotBeMountedAreNamed) {
+  const auto error = [](void (*spoil)(Mount&)) {
+    ContainerConfig config;
+    Mount& mount = *config.add_mounts();
+    mount.set_container_path("/srv");
+    mount.mutable_image()->set_image("x");
+    spoil(mount);
+    return Translate(config).status();
+  };
+  EXPECT_THAT(error([](Mount& m) { m.mutable_image()->clear_image(); }),
+              StatusIs(kInvalid, HasSubstr("mounts[0].image.image: is empty")));
+  EXPECT_THAT(error([](Mount& m) { m.set_host_path("/x"); }),
+              StatusIs(kInvalid, HasSubstr("mounts[0].host_path: must be")));
+  EXPECT_THAT(
+      error([](Mount& m) { m.mutable_image()->set_runtime_handler("kata"); }),
+      StatusIs(kInvalid, HasSubstr("image.runtime_handler")));
+  EXPECT_THAT(error([](Mount& m) {
+                m.set_propagation(runtime::v1::PROPAGATION_HOST_TO_CONTAINER);
+              }),
+              StatusIs(kInvalid, HasSubstr("mounts[0].propagation: ")));
+  for (const char* path : {"../x", "/x", "a/../../b", "a//b", "."}) {
+    ContainerConfig config;
+    Mount& mount = *config.add_mounts();
+    mount.set_container_path("/srv");
+    mount.mutable_image()->set_image("x");
+    mount.set_image_sub_path(path);
+    EXPECT_THAT(Translate(config),
+                StatusIs(kInvalid, HasSubstr("mounts[0].image_sub_path: ")))
+        << path;
+  }
+  EXPECT_THAT(error([](Mount& m) {
+                m.clear_image();
+                m.set_host_path("/x");
+                m.set_image_sub_path("a");
+              }),
+              StatusIs(kInvalid, HasSubstr("image_sub_path: needs an image")));
+}
+
+TEST(CdiDevicesFromCri, TakesQualifiedNamesOnly) {
+  ContainerConfig config;
+  config.add_cdi_devices()->set_name("vendor.com/gpu=0");
+  EXPECT_THAT(CdiDevicesFromCri(config),
+              IsOkAndHolds(ElementsAre("vendor.com/gpu=0")));
+  (*config.mutable_annotations())["cdi.k8s.io/x"] = "vendor.com/gpu=1";
+  EXPECT_THAT(CdiDevicesFromCri(config),
+              IsOkAndHolds(ElementsAre("vendor.com/gpu=0")));
+  config.add_cdi_devices()->set_name("gpu0");
+  EXPECT_THAT(CdiDevicesFromCri(config),
+              StatusIs(kInvalid, HasSubstr("config.CDI_devices[1].name: ")));
 }
 
 TEST(SetMounts, UnknownOptionsAreNamed) {

@@ -24,7 +24,8 @@ class Containers(gantry_case.GantryCase):
     def derived(self, name, **config):
         """An image like busybox but for its configuration."""
         path = f"{self.server.top}/derived.tar"
-        gantry_images.derive(image_file("busybox"), path, name, **config)
+        gantry_images.make(path, name, config=config,
+                           base=image_file("busybox"))
         self.server.load(path)
         os.unlink(path)
         return name

@@ -31,7 +31,8 @@ class Images(gantry_case.GantryCase):
 
     def derived(self, name, **config):
         path = f"{self.server.top}/derived.tar"
-        gantry_images.derive(image_file("busybox"), path, name, **config)
+        gantry_images.make(path, name, config=config,
+                           base=image_file("busybox"))
         self.server.load(path)
         os.unlink(path)
         image = self.call("ImageStatus", image=self.spec(name)).image

@@ -4,6 +4,8 @@ import os
 import subprocess
 import sys
 
+import grpc
+
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 "../lib"))
 import gantry_case
@@ -12,6 +14,8 @@ from gantry_case import say
 
 # net, ipc, uts and shm.
 MOUNTS_PER_POD = 4
+# Containers whose mount target is swapped meanwhile.
+RACES = 25
 
 
 class Mount(gantry_case.GantryCase):
@@ -224,6 +228,32 @@ class Mount(gantry_case.GantryCase):
             "FAILED_PRECONDITION", "CreateContainer", "/dangling",
             pod_sandbox_id=self.pods[0], config=self.container_config(
                 mounts=[self.bind(source=self.server.top + "/dangling")]))
+
+    def test_a_target_that_is_swapped_for_a_link_leads_nowhere(self):
+        # CVE-2021-30465: one container swaps what another's mount goes to.
+        outside = self.server.top + "/outside"
+        os.mkdir(outside)
+        self.addCleanup(os.rmdir, outside)
+        link = "../" * 12 + outside[1:]
+        pod = self.make_pod()
+        self.make_container(
+            pod, "while :; do mkdir /volume/x; rm -r /volume/x; "
+            f"ln -s {link} /volume/x; rm /volume/x; done",
+            mounts=[self.bind()])
+        before = host.mounts()
+        started = 0
+        for _ in range(RACES):
+            container = self.create(pod, self.container_config(mounts=[
+                self.bind(), self.bind("/volume/x/y", self.volume)]))
+            try:
+                self.call("StartContainer", container_id=container)
+                started += 1
+            except grpc.RpcError:
+                pass  # the target was gone in between
+            self.assertEqual(host.mounts(), before)
+            self.assertEqual(os.listdir(outside), [])
+            self.remove(container)
+        say("started", started, "of", RACES)
 
     def test_mount_options_bite(self):
         host.write(self.volume + "/program", "#!/bin/sh\necho ran\n")
