@@ -1,5 +1,7 @@
 #include "runtime/plan/sysctls.h"
 
+#include <string.h>
+
 #include <algorithm>
 #include <string>
 
@@ -50,8 +52,22 @@ absl::StatusOr<NamespacePlan::Source> OwnerOf(absl::string_view path,
   if (std::find(std::begin(kIpc), std::end(kIpc), path) != std::end(kIpc)) {
     return plan.ipc();
   }
-  if (path == "kernel/domainname") return plan.uts();
   return absl::InvalidArgumentError("it belongs to the whole host");
+}
+
+// What numbers, lists, ranges, names and addresses are written with. Nothing
+// else has a place in a parameter of a namespace, and '+', '=', '|' or a line's
+// end have been a way out of it in other runtimes (CVE-2022-0811).
+absl::Status CheckValue(absl::string_view key, absl::string_view value) {
+  for (char c : value) {
+    if (absl::ascii_isalnum(c) || (c != '\0' && strchr(" \t-_.,:/", c))) {
+      continue;
+    }
+    return absl::InvalidArgumentError(absl::StrCat(
+        "sysctls: ", key, ": value \"", absl::CEscape(value.substr(0, 128)),
+        "\" has a character that values do not have"));
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -67,13 +83,11 @@ absl::Status PlanSysctls(const spec::ContainerSpec& spec,
       return absl::InvalidArgumentError(absl::StrCat(
           "sysctls: ", key, ": the container shares this with the host"));
     }
-    for (char c : value) {
-      if (absl::ascii_isprint(c) || c == '\t') continue;
+    RETURN_IF_ERROR(CheckValue(key, value));
+    if (!init.mutable_sysctls()->insert({path, value}).second) {
       return absl::InvalidArgumentError(
-          absl::StrCat("sysctls: ", key, ": value \"", absl::CEscape(value),
-                       "\" has a control character"));
+          absl::StrCat("sysctls: ", key, " is given in both its spellings"));
     }
-    (*init.mutable_sysctls())[path] = value;
   }
   return absl::OkStatus();
 }

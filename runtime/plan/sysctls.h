@@ -11,9 +11,10 @@
 
 namespace gantry::plan {
 
-// Sets init.sysctls (path below /proc/sys -> value). INVALID_ARGUMENT for a
-// parameter of the whole host, for one whose namespace is the host's here, and
-// for keys or values with characters that have no place there.
+// Sets init.sysctls (path below /proc/sys -> value): those of network and IPC
+// namespaces. INVALID_ARGUMENT for a parameter of the whole host, for one whose
+// namespace is the host's here, for keys or values with characters that have
+// no place there, and for a key in two spellings.
 absl::Status PlanSysctls(const spec::ContainerSpec& spec,
                          const NamespacePlan& namespaces, InitPlan& init);
 
