@@ -23,7 +23,8 @@ using ::runtime::v1::StartContainerResponse;
 using ::runtime::v1::StopContainerResponse;
 using ::runtime::v1::UpdateContainerResourcesResponse;
 
-// The target of a PID namespace by its full id; it has to be of the same pod.
+// The target of a PID namespace by its full id; it has to be of the same pod
+// and to run.
 absl::Status ResolveTarget(const Services& services,
                            const record::PodRecord& pod,
                            spec::Namespaces& namespaces) {
@@ -38,7 +39,12 @@ absl::Status ResolveTarget(const Services& services,
                     namespaces.target_id());
   }
   namespaces.set_target_id((*target)->id());
-  return absl::OkStatus();
+  // Asked again at the start; here the client learns it in time.
+  if ((*target)->state() == record::ContainerRecord::RUNNING) {
+    return absl::OkStatus();
+  }
+  return absl::FailedPreconditionError(
+      absl::StrCat(field, ": container ", (*target)->id(), " does not run"));
 }
 
 absl::StatusOr<core::ContainerRequest> RequestFor(

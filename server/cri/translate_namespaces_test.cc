@@ -93,6 +93,47 @@ TEST(ContainerNamespaces, TheHostsNetworkIsThePodsToChoose) {
   EXPECT_EQ(same.network(), spec::NODE);
 }
 
+TEST(PodNamespaces, NetworkAndIpcArePodOrNode) {
+  for (int mode = -1; mode <= 4; ++mode) {
+    const bool good = mode == runtime::v1::POD || mode == runtime::v1::NODE;
+    runtime::v1::LinuxSandboxSecurityContext context;
+    auto& options = *context.mutable_namespace_options();
+    options.set_network(static_cast<runtime::v1::NamespaceMode>(mode));
+    EXPECT_EQ(PodNamespacesFromCri(context, "s").ok(), good) << mode;
+    options.set_network(runtime::v1::POD);
+    options.set_ipc(static_cast<runtime::v1::NamespaceMode>(mode));
+    EXPECT_EQ(PodNamespacesFromCri(context, "s").ok(), good) << mode;
+  }
+}
+
+TEST(PodNamespaces, PidIsAnythingButATarget) {
+  runtime::v1::LinuxSandboxSecurityContext context;
+  for (int mode = -1; mode <= 4; ++mode) {
+    context.mutable_namespace_options()->set_pid(
+        static_cast<runtime::v1::NamespaceMode>(mode));
+    EXPECT_EQ(PodNamespacesFromCri(context, "s").ok(), mode >= 0 && mode < 3)
+        << mode;
+  }
+}
+
+TEST(ContainerNamespaces, NetworkAndIpcArePodOrNode) {
+  spec::Namespaces pod = PodWithPid(spec::CONTAINER);
+  pod.set_network(spec::NODE);
+  pod.set_ipc(spec::NODE);
+  for (int mode = -1; mode <= 4; ++mode) {
+    const bool good = mode == runtime::v1::POD || mode == runtime::v1::NODE;
+    LinuxContainerSecurityContext context = WithPid(runtime::v1::CONTAINER);
+    auto& options = *context.mutable_namespace_options();
+    options.set_network(static_cast<runtime::v1::NamespaceMode>(mode));
+    EXPECT_EQ(ContainerNamespacesFromCri(context, pod, true, "s").ok(), good)
+        << mode;
+    options.set_network(runtime::v1::POD);
+    options.set_ipc(static_cast<runtime::v1::NamespaceMode>(mode));
+    EXPECT_EQ(ContainerNamespacesFromCri(context, pod, true, "s").ok(), good)
+        << mode;
+  }
+}
+
 TEST(ContainerNamespaces, UserNamespaceOfTheNodeIsFine) {
   LinuxContainerSecurityContext context = WithPid(runtime::v1::CONTAINER);
   auto& user = *context.mutable_namespace_options()->mutable_userns_options();

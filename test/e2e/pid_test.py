@@ -87,6 +87,34 @@ class Pid(gantry_case.GantryCase):
         self.assertIn("sleep 2000", self.processes(target).values())
         self.assertIn("sleep 1000", self.processes(guest).values())
 
+    def test_a_target_must_be_a_running_container_of_the_pod(self):
+        pod = self.make_pod()
+
+        def assert_refused(code, target, containing):
+            self.assert_code(
+                code, "CreateContainer", containing, pod_sandbox_id=pod,
+                config=self.container_config(security={
+                    "namespace_options": self.api.NamespaceOption(
+                        pid="TARGET", target_id=target)}))
+        assert_refused("NOT_FOUND", "0" * 64, "target_id")
+        elsewhere = self.make_container(self.make_pod())
+        assert_refused("INVALID_ARGUMENT", elsewhere, "of the same pod")
+        created = self.create(pod, self.container_config())
+        assert_refused("FAILED_PRECONDITION", created, "does not run")
+        ended = self.make_container(pod, "exit 0")
+        self.wait_exited(ended)
+        assert_refused("FAILED_PRECONDITION", ended, "does not run")
+
+    def test_a_target_that_ended_meanwhile_fails_the_start(self):
+        pod = self.make_pod()
+        target = self.make_container(pod)
+        guest = self.create(pod, self.container_config(security={
+            "namespace_options": self.api.NamespaceOption(
+                pid="TARGET", target_id=target)}))
+        self.stop(target)
+        self.assert_code("FAILED_PRECONDITION", "StartContainer",
+                         "does not run", container_id=guest)
+
     def test_a_container_in_the_hosts_namespace_sees_the_host(self):
         pod = self.make_pod(pid="NODE")
         options = {"namespace_options": self.api.NamespaceOption(pid="NODE")}
