@@ -14,6 +14,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "proto/plan.pb.h"
+#include "runtime/plan/kernel_version.h"
 
 namespace gantry::plan {
 
@@ -40,6 +41,7 @@ struct HostFacts {
   uint64_t capabilities = 0;
   // Highest capability the kernel knows.
   int last_capability = 0;
+  KernelVersion kernel;
   // Not null.
   std::shared_ptr<const DeviceLookup> devices;
 };

@@ -131,6 +131,9 @@ absl::StatusOr<HostFacts> ReadHostFacts(
     return absl::InternalError(
         "read /proc/sys/kernel/cap_last_cap: no good number");
   }
+  ASSIGN_OR_RETURN(std::string release,
+                   sys::ReadFileAt(procfd, "sys/kernel/osrelease"));
+  facts.kernel = ParseKernelVersion(release).value_or(KernelVersion());
   facts.devices = std::move(devices);
   return facts;
 }

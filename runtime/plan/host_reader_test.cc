@@ -23,17 +23,20 @@ constexpr char kStatus[] =
     "CapEff:\t00000000000000ff\nCapBnd:\t000000000000f00f\n";
 
 TEST(ReadHostFacts, CapabilitiesAreThoseThatCanBeHandedOn) {
-  FakeTree proc(
-      {File("self/status", kStatus), File("sys/kernel/cap_last_cap", "40\n")});
+  FakeTree proc({File("self/status", kStatus),
+                 File("sys/kernel/cap_last_cap", "40\n"),
+                 File("sys/kernel/osrelease", "6.1.0-18-amd64\n")});
   auto facts = ReadHostFacts(proc.fd(), nullptr);
   ASSERT_TRUE(facts.ok()) << facts.status();
   EXPECT_EQ(facts->capabilities, 0xfu);
   EXPECT_EQ(facts->last_capability, 40);
+  EXPECT_EQ(facts->kernel, (KernelVersion{6, 1}));
 }
 
 TEST(ReadHostFacts, GarbageIsAnError) {
   FakeTree proc({File("self/status", "CapBnd:\tzz\n"),
-                 File("sys/kernel/cap_last_cap", "40\n")});
+                 File("sys/kernel/cap_last_cap", "40\n"),
+                 File("sys/kernel/osrelease", "6.1\n")});
   EXPECT_FALSE(ReadHostFacts(proc.fd(), nullptr).ok());
   proc.Write("self/status", kStatus);
   for (const char* text : {"", "x", "64", "-1", "40 41"}) {

@@ -15,6 +15,7 @@
 #include "runtime/plan/namespaces.h"
 #include "runtime/plan/paths.h"
 #include "runtime/plan/rlimits.h"
+#include "runtime/plan/seccomp_profile.h"
 #include "runtime/plan/sysctls.h"
 
 namespace gantry::plan {
@@ -80,6 +81,35 @@ absl::Status PlanProcess(const spec::ContainerSpec& spec, InitPlan& init) {
   return absl::OkStatus();
 }
 
+absl::Status PlanSeccomp(const spec::Security& security, const HostFacts& facts,
+                         SeccompCache& seccomp, Identity& identity) {
+  if (security.privileged()) return absl::OkStatus();
+  switch (security.seccomp().kind()) {
+    case spec::SeccompProfile::UNCONFINED:
+      return absl::OkStatus();
+    case spec::SeccompProfile::RUNTIME_DEFAULT: {
+      ASSIGN_OR_RETURN(*identity.mutable_seccomp_program(),
+                       seccomp.Default(identity.cap_bounding()));
+      return absl::OkStatus();
+    }
+    case spec::SeccompProfile::LOCALHOST: {
+      ASSIGN_OR_RETURN(
+          SeccompProfile profile,
+          ReadSeccompProfile(security.seccomp().localhost_path(),
+                             {identity.cap_bounding(), facts.kernel}));
+      ASSIGN_OR_RETURN(*identity.mutable_seccomp_program(),
+                       seccomp.Compile(profile),
+                       security.seccomp().localhost_path());
+      identity.set_seccomp_flags(profile.flags);
+      return absl::OkStatus();
+    }
+    default:
+      return absl::InvalidArgumentError(
+          absl::StrCat("security.seccomp: unknown kind ",
+                       static_cast<int>(security.seccomp().kind())));
+  }
+}
+
 absl::Status PlanIdentity(const spec::ContainerSpec& spec,
                           const HostFacts& facts, SeccompCache& seccomp,
                           Identity& identity,
@@ -99,20 +129,7 @@ absl::Status PlanIdentity(const spec::ContainerSpec& spec,
   identity.set_umask(kUmask);
   identity.set_apparmor_profile(security.apparmor_profile());
   identity.set_selinux_label(security.selinux_process_label());
-  if (security.privileged()) return absl::OkStatus();
-  switch (security.seccomp().kind()) {
-    case spec::SeccompProfile::UNCONFINED:
-      return absl::OkStatus();
-    case spec::SeccompProfile::RUNTIME_DEFAULT: {
-      ASSIGN_OR_RETURN(*identity.mutable_seccomp_program(),
-                       seccomp.Default(identity.cap_bounding()));
-      return absl::OkStatus();
-    }
-    default:
-      return absl::UnimplementedError(
-          "security.seccomp: profiles of the host (localhost) are not built "
-          "yet");
-  }
+  return PlanSeccomp(security, facts, seccomp, identity);
 }
 
 void PlanCgroup(const spec::ContainerSpec& spec, const HostFacts& facts,
@@ -154,6 +171,14 @@ absl::StatusOr<ContainerPlan> BuildPlan(const spec::ContainerSpec& spec,
       PlanIdentity(spec, facts, seccomp, *init.mutable_identity(), degraded));
   for (std::string& what : degraded) init.add_degraded(std::move(what));
   return plan;
+}
+
+absl::Status CheckSeccomp(const spec::ContainerSpec& spec,
+                          const HostFacts& facts, SeccompCache& seccomp) {
+  Identity identity;
+  std::vector<std::string> ignored;
+  RETURN_IF_ERROR(PlanCapabilities(spec.security(), facts, identity, ignored));
+  return PlanSeccomp(spec.security(), facts, seccomp, identity);
 }
 
 }  // namespace gantry::plan

@@ -2,8 +2,8 @@
 // here, so that the shim only carries out.
 //
 // Thread safety: pure but for the seccomp cache, which is thread-safe. Blocks
-// only for DeviceLookup and, the first time a profile is seen, some
-// milliseconds to compile it.
+// only for DeviceLookup, to read a seccomp profile of the host and, the first
+// time a profile is seen, some milliseconds to compile it.
 
 #ifndef GANTRY_RUNTIME_PLAN_PLANNER_H_
 #define GANTRY_RUNTIME_PLAN_PLANNER_H_
@@ -21,11 +21,16 @@ namespace gantry::plan {
 inline constexpr int kShimOomScoreAdj = -998;
 
 // INVALID_ARGUMENT names the field and value of `spec` that is wrong;
-// UNIMPLEMENTED what is asked for and not built. What the host cannot give is
-// left out and named in plan.init.degraded.
+// FAILED_PRECONDITION a seccomp profile that is not there. What the host cannot
+// give is left out and named in plan.init.degraded.
 absl::StatusOr<ContainerPlan> BuildPlan(const spec::ContainerSpec& spec,
                                         const HostFacts& facts,
                                         SeccompCache& seccomp);
+
+// Whether BuildPlan will find the container's seccomp profile and understand
+// it, asked when the container is made: then its client can still be told.
+absl::Status CheckSeccomp(const spec::ContainerSpec& spec,
+                          const HostFacts& facts, SeccompCache& seccomp);
 
 }  // namespace gantry::plan
 

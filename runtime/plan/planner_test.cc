@@ -15,6 +15,7 @@
 #include "gtest/gtest.h"
 #include "runtime/base/testing/status_matchers.h"
 #include "runtime/plan/masks.h"
+#include "runtime/sys/testing/fake_tree.h"
 
 namespace gantry::plan {
 namespace {
@@ -492,6 +493,28 @@ TEST(BuildPlan, ASysctlInTwoSpellingsIsRefused) {
   (*spec.mutable_sysctls())["net.ipv4.x"] = "1";
   (*spec.mutable_sysctls())["net/ipv4/x"] = "2";
   EXPECT_EQ(Build(spec).status().code(), absl::StatusCode::kInvalidArgument);
+}
+
+TEST(BuildPlan, AProfileOfTheHostIsCompiledWithItsFlags) {
+  sys::testing::FakeTree dir;
+  const std::string path = dir.path() + "/profile.json";
+  spec::ContainerSpec spec = Spec();
+  spec::SeccompProfile& seccomp = *spec.mutable_security()->mutable_seccomp();
+  seccomp.set_kind(spec::SeccompProfile::LOCALHOST);
+  seccomp.set_localhost_path(path);
+  EXPECT_THAT(Build(spec),
+              gantry::testing::StatusIs(absl::StatusCode::kFailedPrecondition,
+                                        ::testing::HasSubstr(path)));
+  dir.Write("profile.json",
+            R"({"defaultAction": "SCMP_ACT_ALLOW",
+          "flags": ["SECCOMP_FILTER_FLAG_LOG"],
+          "syscalls": [{"names": ["chmod"], "action": "SCMP_ACT_ERRNO"}]})");
+  ContainerPlan plan = *Build(spec);
+  EXPECT_FALSE(plan.init().identity().seccomp_program().empty());
+  EXPECT_EQ(plan.init().identity().seccomp_flags(), 2u);
+  // Privileged containers have none, whatever is asked for.
+  spec.mutable_security()->set_privileged(true);
+  EXPECT_TRUE(Build(spec)->init().identity().seccomp_program().empty());
 }
 
 TEST(BuildPlan, PauseNeedsNextToNothing) {

@@ -40,6 +40,8 @@ struct SeccompProfile {
   // SCMP_ARCH_*; the native one may be named or not, it is always in.
   std::vector<uint32_t> architectures;
   std::vector<SeccompRule> rules;
+  // SECCOMP_FILTER_FLAG_* for whoever loads the program; it does not know them.
+  uint32_t flags = 0;
 };
 
 // An array of struct sock_filter in host order, for SECCOMP_SET_MODE_FILTER.

@@ -169,6 +169,9 @@ work::Task<absl::StatusOr<std::string>> ContainerService::Create(
   CO_ASSIGN_OR_RETURN(
       std::vector<image::ImageStore::Lowers> volumes,
       ResolveImageMounts(node_.images, node_.paths.Layers(), container));
+  CO_RETURN_IF_ERROR(
+      plan::CheckSeccomp(container.spec(), node_.host_facts, node_.seccomp))
+      << "create container " << name;
   CO_RETURN_IF_ERROR(CreateRecord(node_, container));
   absl::Status made = co_await work::RunOn(
       node_.blocking_executor, node_.executor, [this, &lowers, &container] {

@@ -251,7 +251,7 @@ const std::vector<BadCase>& BadCases() {
        [](R& r) {
          Security(r).mutable_selinux_options()->set_type("container_t");
        },
-       kUnbuilt, "selinux_options"},
+       absl::StatusCode::kFailedPrecondition, "selinux_options"},
       {"negative user",
        [](R& r) { Security(r).mutable_run_as_user()->set_value(-1); }, kInvalid,
        "run_as_user"},
@@ -262,9 +262,9 @@ const std::vector<BadCase>& BadCases() {
        [](R& r) {
          Security(r).mutable_seccomp()->set_profile_type(
              runtime::v1::SecurityProfile::Localhost);
-         Security(r).mutable_seccomp()->set_localhost_ref("/p.json");
+         Security(r).mutable_seccomp()->set_localhost_ref("p.json");
        },
-       kUnbuilt, "seccomp"},
+       kInvalid, "seccomp.localhost_ref"},
       {"AppArmor profile without AppArmor",
        [](R& r) {
          Security(r).mutable_apparmor()->set_profile_type(

@@ -106,19 +106,29 @@ absl::StatusOr<Profile> ParseOldProfile(absl::string_view text,
   return parsed;
 }
 
-absl::StatusOr<spec::SeccompProfile::Kind> SeccompKind(
+absl::StatusOr<spec::SeccompProfile> SeccompProfileOf(
     const Profile& profile, const HostAbilities& host,
-    absl::string_view field) {
+    absl::string_view reference_field) {
+  spec::SeccompProfile to;
   switch (profile.kind) {
     case Profile::Kind::kUnset:
-      return host.unset_seccomp;
+      to.set_kind(host.unset_seccomp);
+      break;
     case Profile::Kind::kDefault:
-      return spec::SeccompProfile::RUNTIME_DEFAULT;
+      to.set_kind(spec::SeccompProfile::RUNTIME_DEFAULT);
+      break;
     case Profile::Kind::kUnconfined:
-      return spec::SeccompProfile::UNCONFINED;
-    default:
-      return NotBuilt(field, "a seccomp profile of the host (Localhost)");
+      to.set_kind(spec::SeccompProfile::UNCONFINED);
+      break;
+    case Profile::Kind::kLocalhost:
+      // The kubelet's own, below its directory of profiles.
+      RETURN_IF_ERROR(
+          CheckPlainAbsolutePath(reference_field, profile.localhost_ref));
+      to.set_kind(spec::SeccompProfile::LOCALHOST);
+      to.set_localhost_path(profile.localhost_ref);
+      break;
   }
+  return to;
 }
 
 // The name of the profile to run under; empty for none. Where the kernel has
@@ -149,18 +159,19 @@ absl::StatusOr<std::string> AppArmorProfile(const Profile& profile,
 #pragma GCC diagnostic ignored "-Wdeprecated-declarations"
 
 template <typename Context>
-absl::StatusOr<spec::SeccompProfile::Kind> SeccompOf(const Context& context,
-                                                     const HostAbilities& host,
-                                                     absl::string_view field) {
+absl::StatusOr<spec::SeccompProfile> SeccompOf(const Context& context,
+                                               const HostAbilities& host,
+                                               absl::string_view field) {
   const std::string path = absl::StrCat(field, ".seccomp");
   if (context.has_seccomp()) {
     ASSIGN_OR_RETURN(Profile profile, ParseProfile(context.seccomp(), path));
-    return SeccompKind(profile, host, path);
+    return SeccompProfileOf(profile, host,
+                            absl::StrCat(path, ".localhost_ref"));
   }
   const std::string old_path = absl::StrCat(field, ".seccomp_profile_path");
   ASSIGN_OR_RETURN(Profile profile,
                    ParseOldProfile(context.seccomp_profile_path(), old_path));
-  return SeccompKind(profile, host, old_path);
+  return SeccompProfileOf(profile, host, old_path);
 }
 
 absl::StatusOr<std::string> AppArmorOf(
@@ -180,12 +191,16 @@ absl::StatusOr<std::string> AppArmorOf(
 #pragma GCC diagnostic pop
 
 absl::Status CheckNoSelinux(const runtime::v1::SELinuxOption& options,
+                            const HostAbilities& host,
                             absl::string_view field) {
   if (options.user().empty() && options.role().empty() &&
       options.type().empty() && options.level().empty()) {
     return absl::OkStatus();
   }
-  return NotBuilt(absl::StrCat(field, ".selinux_options"), "an SELinux label");
+  const std::string path = absl::StrCat(field, ".selinux_options");
+  if (host.selinux) return NotBuilt(path, "an SELinux label");
+  return absl::FailedPreconditionError(
+      absl::StrCat(path, ": SELinux is not enabled on this host"));
 }
 
 absl::Status SetPaths(const Names& from, absl::string_view field, Names& to) {
@@ -282,7 +297,7 @@ absl::Status SetCapabilities(const runtime::v1::Capability& capabilities,
 absl::StatusOr<spec::Security> SecurityFromCri(
     const LinuxContainerSecurityContext& context, const HostAbilities& host,
     absl::string_view field) {
-  RETURN_IF_ERROR(CheckNoSelinux(context.selinux_options(), field));
+  RETURN_IF_ERROR(CheckNoSelinux(context.selinux_options(), host, field));
   spec::Security security;
   security.set_no_new_privs(context.no_new_privs());
   RETURN_IF_ERROR(SetPaths(context.masked_paths(),
@@ -301,9 +316,8 @@ absl::StatusOr<spec::Security> SecurityFromCri(
   }
   *security.mutable_capabilities() = limited.capabilities();
   *security.mutable_ambient_capabilities() = limited.ambient_capabilities();
-  ASSIGN_OR_RETURN(spec::SeccompProfile::Kind seccomp,
+  ASSIGN_OR_RETURN(*security.mutable_seccomp(),
                    SeccompOf(context, host, field));
-  security.mutable_seccomp()->set_kind(seccomp);
   ASSIGN_OR_RETURN(*security.mutable_apparmor_profile(),
                    AppArmorOf(context, host, field));
   return security;
@@ -334,7 +348,7 @@ absl::StatusOr<spec::User> UserFromCri(
 absl::Status CheckPodSecurity(const LinuxSandboxSecurityContext& context,
                               const HostAbilities& host,
                               absl::string_view field) {
-  RETURN_IF_ERROR(CheckNoSelinux(context.selinux_options(), field));
+  RETURN_IF_ERROR(CheckNoSelinux(context.selinux_options(), host, field));
   RETURN_IF_ERROR(CheckIds(context, context.has_run_as_user(), field));
   RETURN_IF_ERROR(SeccompOf(context, host, field));
   const std::string path = absl::StrCat(field, ".apparmor");

@@ -23,7 +23,6 @@ using testing::StatusIs;
 using ::testing::UnorderedElementsAreArray;
 
 constexpr auto kInvalid = absl::StatusCode::kInvalidArgument;
-constexpr auto kUnbuilt = absl::StatusCode::kUnimplemented;
 
 struct Lists {
   std::vector<std::string> add, drop, ambient;
@@ -127,13 +126,33 @@ TEST(SecurityFromCri, OldSeccompFieldCountsWhereTheNewIsAbsent) {
   ASSERT_OK_AND_ASSIGN(spec::Security old, SecurityFromCri(context, {}, "s"));
   EXPECT_EQ(old.seccomp().kind(), spec::SeccompProfile::RUNTIME_DEFAULT);
   context.set_seccomp_profile_path("localhost//p.json");
-  EXPECT_THAT(SecurityFromCri(context, {}, "s"),
-              StatusIs(kUnbuilt, HasSubstr("s.seccomp_profile_path")));
-  context.set_seccomp_profile_path("nonsense");
-  EXPECT_THAT(SecurityFromCri(context, {}, "s"),
-              StatusIs(kInvalid, HasSubstr("s.seccomp_profile_path")));
+  ASSERT_OK_AND_ASSIGN(old, SecurityFromCri(context, {}, "s"));
+  EXPECT_EQ(old.seccomp().kind(), spec::SeccompProfile::LOCALHOST);
+  EXPECT_EQ(old.seccomp().localhost_path(), "/p.json");
+  for (const char* bad : {"nonsense", "localhost/", "localhost/p.json"}) {
+    context.set_seccomp_profile_path(bad);
+    EXPECT_THAT(SecurityFromCri(context, {}, "s"),
+                StatusIs(kInvalid, HasSubstr("s.seccomp_profile_path")))
+        << bad;
+  }
 }
 #pragma GCC diagnostic pop
+
+TEST(SecurityFromCri, ALocalhostProfileIsAPlainAbsolutePath) {
+  LinuxContainerSecurityContext context;
+  context.mutable_seccomp()->set_profile_type(SecurityProfile::Localhost);
+  context.mutable_seccomp()->set_localhost_ref("/profiles/p.json");
+  ASSERT_OK_AND_ASSIGN(spec::Security named, SecurityFromCri(context, {}, "s"));
+  EXPECT_EQ(named.seccomp().kind(), spec::SeccompProfile::LOCALHOST);
+  EXPECT_EQ(named.seccomp().localhost_path(), "/profiles/p.json");
+  for (const std::string& bad :
+       {std::string(), std::string("p.json"),
+        std::string("/profiles/../p.json"), std::string("/p\0", 3)}) {
+    context.mutable_seccomp()->set_localhost_ref(bad);
+    EXPECT_THAT(SecurityFromCri(context, {}, "s"),
+                StatusIs(kInvalid, HasSubstr("s.seccomp.localhost_ref")));
+  }
+}
 
 TEST(SecurityFromCri, AppArmorNeedsTheKernels) {
   LinuxContainerSecurityContext context;
