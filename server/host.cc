@@ -48,6 +48,7 @@ absl::StatusOr<Host> ReadHost() {
   host.cgroups =
       std::make_unique<const cgroup::Hierarchies>(std::move(cgroups));
   host.abilities.apparmor = HasAppArmor(root.get());
+  host.abilities.selinux = HasSelinux(root.get());
   host.abilities.recursive_read_only = HasSystemCall(SYS_mount_setattr);
   ASSIGN_OR_RETURN(
       host.facts,

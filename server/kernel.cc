@@ -105,6 +105,10 @@ bool HasAppArmor(int rootfd) {
   return enabled.ok() && absl::StripAsciiWhitespace(*enabled) == "Y";
 }
 
+bool HasSelinux(int rootfd) {
+  return sys::ExistsAt(rootfd, "sys/fs/selinux/enforce");
+}
+
 std::string KernelRelease() {
   struct utsname name = {};
   return uname(&name) == 0 ? name.release : "unknown";

@@ -31,6 +31,9 @@ absl::Status CheckRoot(unsigned effective_uid);
 // Whether AppArmor confines programs here (/sys/module/apparmor).
 bool HasAppArmor(int rootfd);
 
+// Whether SELinux confines programs here (selinuxfs is mounted).
+bool HasSelinux(int rootfd);
+
 // "6.1.0-18-amd64" (uname -r).
 std::string KernelRelease();
 

@@ -79,5 +79,12 @@ TEST(HasAppArmor, SaysWhatTheModuleSays) {
   EXPECT_TRUE(HasAppArmor(tree.fd()));
 }
 
+TEST(HasSelinux, IsThereWithItsFileSystem) {
+  sys::testing::FakeTree tree({sys::testing::Dir("sys/fs/selinux")});
+  EXPECT_FALSE(HasSelinux(tree.fd()));
+  tree.Write("sys/fs/selinux/enforce", "0");
+  EXPECT_TRUE(HasSelinux(tree.fd()));
+}
+
 }  // namespace
 }  // namespace gantry::server

@@ -16,6 +16,7 @@ namespace gantry::cri {
 
 struct HostAbilities {
   bool apparmor = false;
+  bool selinux = false;
   // mount_setattr(2) with AT_RECURSIVE (Linux 5.12).
   bool recursive_read_only = false;
   // User namespaces for pods; also for those on the node's network.

@@ -226,7 +226,7 @@ const std::vector<BadCase>& BadCases() {
              ->mutable_selinux_options()
              ->set_level("s0");
        },
-       kUnbuilt, "config.linux.security_context.selinux_options"},
+       kPrecondition, "config.linux.security_context.selinux_options"},
   };
   return *cases;
 }
