@@ -48,6 +48,9 @@ absl::StatusOr<Host> ReadHost() {
   host.cgroups =
       std::make_unique<const cgroup::Hierarchies>(std::move(cgroups));
   host.abilities.apparmor = HasAppArmor(root.get());
+  if (host.abilities.apparmor && HasAppArmorDefault(root.get())) {
+    host.abilities.default_apparmor_profile = kAppArmorDefault;
+  }
   host.abilities.selinux = HasSelinux(root.get());
   host.abilities.recursive_read_only = HasSystemCall(SYS_mount_setattr);
   ASSIGN_OR_RETURN(

@@ -105,6 +105,18 @@ bool HasAppArmor(int rootfd) {
   return enabled.ok() && absl::StripAsciiWhitespace(*enabled) == "Y";
 }
 
+bool HasAppArmorDefault(int rootfd) {
+  // "gantry-default (enforce)" a line.
+  absl::StatusOr<std::string> profiles =
+      sys::ReadFileAt(rootfd, "sys/kernel/security/apparmor/profiles");
+  if (!profiles.ok()) return false;
+  const std::string wanted = absl::StrCat(kAppArmorDefault, " (");
+  for (absl::string_view line : absl::StrSplit(*profiles, '\n')) {
+    if (line.substr(0, wanted.size()) == wanted) return true;
+  }
+  return false;
+}
+
 bool HasSelinux(int rootfd) {
   return sys::ExistsAt(rootfd, "sys/fs/selinux/enforce");
 }

@@ -31,6 +31,11 @@ absl::Status CheckRoot(unsigned effective_uid);
 // Whether AppArmor confines programs here (/sys/module/apparmor).
 bool HasAppArmor(int rootfd);
 
+// What RuntimeDefault means where AppArmor is: tools/apparmor has its source.
+inline constexpr char kAppArmorDefault[] = "gantry-default";
+// Whether the kernel has that profile (securityfs).
+bool HasAppArmorDefault(int rootfd);
+
 // Whether SELinux confines programs here (selinuxfs is mounted).
 bool HasSelinux(int rootfd);
 

@@ -79,6 +79,16 @@ TEST(HasAppArmor, SaysWhatTheModuleSays) {
   EXPECT_TRUE(HasAppArmor(tree.fd()));
 }
 
+TEST(HasAppArmorDefault, LooksForTheWholeName) {
+  sys::testing::FakeTree tree;
+  EXPECT_FALSE(HasAppArmorDefault(tree.fd()));
+  const std::string profiles = "sys/kernel/security/apparmor/profiles";
+  tree.Write(profiles, "gantry-default-old (enforce)\n//gantry-default (x)\n");
+  EXPECT_FALSE(HasAppArmorDefault(tree.fd()));
+  tree.Write(profiles, "man (enforce)\ngantry-default (enforce)\n");
+  EXPECT_TRUE(HasAppArmorDefault(tree.fd()));
+}
+
 TEST(HasSelinux, IsThereWithItsFileSystem) {
   sys::testing::FakeTree tree({sys::testing::Dir("sys/fs/selinux")});
   EXPECT_FALSE(HasSelinux(tree.fd()));

@@ -16,6 +16,9 @@ namespace gantry::cri {
 
 struct HostAbilities {
   bool apparmor = false;
+  // The AppArmor profile for RuntimeDefault, as the kernel knows it; empty: it
+  // is not loaded.
+  std::string default_apparmor_profile;
   bool selinux = false;
   // mount_setattr(2) with AT_RECURSIVE (Linux 5.12).
   bool recursive_read_only = false;

@@ -171,6 +171,14 @@ TEST(SecurityFromCri, AppArmorNeedsTheKernels) {
   ASSERT_OK_AND_ASSIGN(spec::Security named,
                        SecurityFromCri(context, host, "s"));
   EXPECT_EQ(named.apparmor_profile(), "strict");
+  context.mutable_apparmor()->Clear();
+  context.mutable_apparmor()->set_profile_type(SecurityProfile::RuntimeDefault);
+  EXPECT_THAT(
+      SecurityFromCri(context, host, "s"),
+      StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("s.apparmor")));
+  host.default_apparmor_profile = "gantry-default";
+  ASSERT_OK_AND_ASSIGN(named, SecurityFromCri(context, host, "s"));
+  EXPECT_EQ(named.apparmor_profile(), "gantry-default");
 }
 
 TEST(SecurityFromCri, MaskedPathsAreAbsolute) {
