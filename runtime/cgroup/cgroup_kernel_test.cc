@@ -1,156 +1,40 @@
-// What only the kernel can show: limits that bite, freezing, killing, removal.
-// Needs root; works below /gantry-test-PID in the machine's own hierarchies and
-// removes that, whatever happens.
+// What only the kernel can show of cgroups: membership and limits that bite.
 
 #include <errno.h>
 #include <fcntl.h>
-#include <sched.h>
-#include <signal.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <chrono>
 #include <cstdio>
 #include <functional>
+#include <map>
 #include <optional>
-#include <set>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "runtime/base/testing/status_matchers.h"
 #include "runtime/cgroup/cgroup_manager.h"
-#include "runtime/cgroup/control_text.h"
 #include "runtime/cgroup/default_devices.h"
-#include "runtime/cgroup/detect.h"
-#include "runtime/cgroup/stats_reader.h"
+#include "runtime/cgroup/testing/kernel_test.h"
 #include "runtime/cgroup/v2/device_attach.h"
-#include "runtime/sys/clone.h"
 #include "runtime/sys/file.h"
 
 namespace gantry::cgroup {
 namespace {
 
 using ::gantry::testing::IsOkAndHolds;
-using ::gantry::testing::StatusIs;
+using testing::Child;
 using ::testing::IsEmpty;
+using testing::KernelTest;
+using testing::kPatience;
 using ::testing::Not;
-
-constexpr std::chrono::milliseconds kPatience(3000);
-
-// A child that waits for a word, then runs `body` and exits with its result.
-class Child {
- public:
-  explicit Child(std::function<int()> body, int cgroup_fd = -1) {
-    int ends[2];
-    EXPECT_EQ(pipe2(ends, O_CLOEXEC), 0);
-    const auto pid = sys::Clone3({.cgroup_fd = cgroup_fd});
-    EXPECT_OK(pid);
-    pid_ = pid.value_or(-1);
-    if (pid_ == 0) {
-      char word;
-      close(ends[1]);
-      if (read(ends[0], &word, 1) != 1) _exit(99);
-      _exit(body());
-    }
-    close(ends[0]);
-    go_ = UniqueFd(ends[1]);
-  }
-  ~Child() {
-    if (pid_ <= 0) return;
-    kill(pid_, SIGKILL);
-    waitpid(pid_, nullptr, 0);
-  }
-
-  pid_t pid() const { return pid_; }
-  void Go() { EXPECT_EQ(write(go_.get(), "g", 1), 1); }
-  // The wait status.
-  int Wait() {
-    int status = -1;
-    EXPECT_EQ(waitpid(pid_, &status, 0), pid_);
-    pid_ = -1;
-    return status;
-  }
-
- private:
-  pid_t pid_ = -1;
-  UniqueFd go_;
-};
-
-int SleepForever() {
-  for (;;) pause();
-}
-
-class KernelTest : public ::testing::Test {
- protected:
-  void SetUp() override {
-    ASSERT_EQ(geteuid(), 0) << "needs root";
-    ASSERT_OK_AND_ASSIGN(UniqueFd root,
-                         sys::OpenAt(AT_FDCWD, "/", O_RDONLY | O_DIRECTORY));
-    ASSERT_OK_AND_ASSIGN(Layout layout, DetectLayout(root.get()));
-    ASSERT_OK_AND_ASSIGN(Hierarchies opened,
-                         Hierarchies::Open(std::move(layout)));
-    hierarchies_.emplace(std::move(opened));
-    before_ = Listing();
-    if (const auto unified = hierarchies_->unified()) {
-      subtree_before_ = Read(*unified, "cgroup.subtree_control");
-    }
-    top_ = "gantry-test-" + std::to_string(getpid());
-  }
-
-  void TearDown() override {
-    if (!hierarchies_.has_value()) return;
-    const Manager top = Make("");
-    EXPECT_OK(top.Kill());
-    while (waitpid(-1, nullptr, WNOHANG) > 0) {
-    }
-    EXPECT_OK(top.Remove(kPatience));
-    EXPECT_EQ(Listing(), before_) << "a cgroup is left behind";
-    RestoreSubtreeControl();
-  }
-
-  // Controllers that Create enabled at the real root go off again.
-  void RestoreSubtreeControl() {
-    const auto unified = hierarchies_->unified();
-    if (!unified.has_value()) return;
-    for (const std::string& name : (*hierarchies_)[*unified].controllers) {
-      if (subtree_before_.find(name) != std::string::npos) continue;
-      EXPECT_OK(sys::WriteFileAt(hierarchies_->fd(*unified),
-                                 "cgroup.subtree_control", "-" + name));
-    }
-  }
-
-  // The cgroups at the root of every hierarchy.
-  std::set<std::string> Listing() const {
-    std::set<std::string> names;
-    for (size_t i = 0; i < hierarchies_->size(); ++i) {
-      const auto entries = sys::ListDirAt(hierarchies_->fd(i), ".");
-      EXPECT_OK(entries);
-      for (const sys::DirEntry& entry : *entries) {
-        names.insert((*hierarchies_)[i].mount_path + "/" + entry.name);
-      }
-    }
-    return names;
-  }
-
-  std::string Read(size_t hierarchy, const std::string& file) const {
-    return sys::ReadFileAt(hierarchies_->fd(hierarchy), file).value_or("");
-  }
-
-  Manager Make(const std::string& name) const {
-    return Manager::For(*hierarchies_, name.empty() ? top_ : top_ + "/" + name)
-        .value();
-  }
-  Manager Created(const std::string& name) const {
-    Manager manager = Make(name);
-    EXPECT_OK(manager.Create());
-    return manager;
-  }
-
-  std::optional<Hierarchies> hierarchies_;
-  std::set<std::string> before_;
-  std::string subtree_before_;
-  std::string top_;
-};
+using testing::SleepForever;
 
 TEST_F(KernelTest, ProcessStandsInTheCgroupOfEveryHierarchy) {
   const Manager cgroup = Created("pod/c");
@@ -360,129 +244,6 @@ TEST_F(KernelTest, BpfProgramEnforcesTheSameRulesOnCgroup2) {
   EXPECT_EQ(ask(), all & ~1);
   ASSERT_OK(set(AllDeviceRules()));
   EXPECT_EQ(ask(), all);
-}
-
-TEST_F(KernelTest, FrozenProcessStandsUntilThawed) {
-  const Manager cgroup = Created("c");
-  auto* count = static_cast<volatile uint64_t*>(
-      mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
-           -1, 0));
-  Child child([count] {
-    for (;;) *count = *count + 1;
-    return 0;
-  });
-  ASSERT_OK(cgroup.AddProcess(child.pid()));
-  child.Go();
-  while (*count == 0) sched_yield();
-  ASSERT_OK(cgroup.Freeze());
-  const uint64_t frozen_at = *count;
-  usleep(50000);
-  EXPECT_EQ(*count, frozen_at);
-  ASSERT_OK(cgroup.Thaw());
-  for (int i = 0; i < 1000 && *count == frozen_at; ++i) usleep(1000);
-  EXPECT_GT(*count, frozen_at);
-  ASSERT_OK(cgroup.Freeze());
-  EXPECT_OK(cgroup.Kill()) << "also a frozen one";
-  EXPECT_TRUE(WIFSIGNALED(child.Wait()));
-  munmap(const_cast<uint64_t*>(count), 4096);
-}
-
-// The processes of a cgroup whose parent doesn't reap them become zombies of
-// init; they leave the cgroup at their death.
-void ExpectEmptySoon(const Manager& cgroup) {
-  for (int i = 0; i < 3000; ++i) {
-    if (cgroup.Processes(true)->empty()) return;
-    usleep(1000);
-  }
-  ADD_FAILURE() << cgroup.path() << " still has processes";
-}
-
-TEST_F(KernelTest, KillReaches200ChildrenInNestedCgroups) {
-  const Manager outer = Created("c");
-  // Side by side: cgroup2 takes no process beside a cgroup with controllers.
-  const Manager left = Created("c/left");
-  const Manager right = Created("c/right");
-  const auto breed = [] {
-    for (int i = 0; i < 100; ++i) {
-      if (fork() == 0) SleepForever();
-    }
-    return SleepForever();
-  };
-  Child a(breed);
-  Child b(breed);
-  ASSERT_OK(left.AddProcess(a.pid()));
-  ASSERT_OK(right.AddProcess(b.pid()));
-  a.Go();
-  b.Go();
-  for (int i = 0; i < 3000 && outer.Processes(true)->size() < 202; ++i) {
-    usleep(1000);
-  }
-  ASSERT_EQ(outer.Processes(true)->size(), 202);
-  ASSERT_OK(outer.Kill());
-  EXPECT_TRUE(WIFSIGNALED(a.Wait()));
-  EXPECT_TRUE(WIFSIGNALED(b.Wait()));
-  ExpectEmptySoon(outer);
-  EXPECT_OK(outer.Remove(kPatience));
-  EXPECT_THAT(outer.Children(), IsOkAndHolds(IsEmpty()));
-}
-
-// A bomb that renews itself as long as it lives, at most 64 at a time.
-int Bomb() {
-  for (;;) {
-    if (fork() < 0) usleep(10);
-    while (waitpid(-1, nullptr, WNOHANG) > 0) {
-    }
-    if (getpid() % 2 == 0) _exit(0);
-  }
-}
-
-TEST_F(KernelTest, KillEndsAForkBombWithAndWithoutCgroupKill) {
-  for (const bool unified : {true, false}) {
-    Layout layout = hierarchies_->layout();
-    if (!unified) {
-      std::erase_if(layout.hierarchies, [](const Hierarchy& h) {
-        return h.version == Version::kV2;
-      });
-      if (layout.hierarchies.empty()) continue;
-    }
-    ASSERT_OK_AND_ASSIGN(const Hierarchies some, Hierarchies::Open(layout));
-    const Manager cgroup = Manager::For(some, top_ + "/bomb").value();
-    ASSERT_OK(cgroup.Create());
-    Resources resources;
-    resources.pids_limit = 64;
-    ASSERT_OK(cgroup.Apply(resources));
-    Child child([] { return Bomb(); });
-    ASSERT_OK(cgroup.AddProcess(child.pid()));
-    child.Go();
-    for (int i = 0; i < 1000 && cgroup.Processes(true)->size() < 30; ++i) {
-      usleep(1000);
-    }
-    ASSERT_OK(cgroup.Kill());
-    ExpectEmptySoon(cgroup);
-    child.Wait();
-    EXPECT_OK(cgroup.Remove(kPatience));
-  }
-}
-
-TEST_F(KernelTest, RemoveOfABusyCgroupNamesTheProcess) {
-  const Manager cgroup = Created("c");
-  Child child(SleepForever);
-  ASSERT_OK(cgroup.AddProcess(child.pid()));
-  EXPECT_THAT(cgroup.Remove(std::chrono::milliseconds(30)),
-              StatusIs(absl::StatusCode::kDeadlineExceeded,
-                       ::testing::HasSubstr(std::to_string(child.pid()))));
-}
-
-TEST_F(KernelTest, VerbsOnAMissingCgroup) {
-  const Manager cgroup = Make("never/made");
-  EXPECT_OK(cgroup.Kill());
-  EXPECT_OK(cgroup.Remove(kPatience));
-  EXPECT_THAT(cgroup.ReadStats(), StatusIs(absl::StatusCode::kNotFound));
-  EXPECT_THAT(cgroup.OomKills(), StatusIs(absl::StatusCode::kNotFound));
-  Resources resources;
-  resources.pids_limit = 5;
-  EXPECT_THAT(cgroup.Update(resources), StatusIs(absl::StatusCode::kNotFound));
-  EXPECT_THAT(cgroup.Processes(true), IsOkAndHolds(IsEmpty()));
 }
 
 double Microseconds(const std::function<void()>& work) {
