@@ -2,13 +2,21 @@
 
 #include <sys/stat.h>
 
+#include <memory>
+#include <thread>
+#include <utility>
+#include <vector>
+
 #include "absl/strings/str_cat.h"
+#include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
+#include "grpc/grpc.h"
 #include "grpcpp/ext/proto_server_reflection_plugin.h"
 #include "grpcpp/health_check_service_interface.h"
 #include "grpcpp/server_builder.h"
 #include "runtime/base/status.h"
 #include "server/health.pb.h"
+#include "server/parse_errors.h"
 #include "server/socket_path.h"
 
 namespace gantry::server {
@@ -18,6 +26,8 @@ constexpr int kMaxReceiveBytes = 16 << 20;
 // Both streams of an ExecSync at their limit, and the frame around them.
 constexpr int kMaxSendBytes = (33 << 20);
 constexpr mode_t kSocketMask = 0177;
+// How often a server that ends looks for idle connections to close.
+constexpr absl::Duration kHangUpPause = absl::Milliseconds(5);
 
 void Configure(grpc::ServerBuilder& builder) {
   builder.SetMaxReceiveMessageSize(kMaxReceiveBytes);
@@ -49,6 +59,12 @@ absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(
   builder.RegisterService(&server->runtime_);
   builder.RegisterService(&server->images_);
   builder.RegisterService(&server->admin_);
+  std::vector<
+      std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>>
+      interceptors;
+  interceptors.push_back(server->calls_.Creator());
+  interceptors.push_back(ParseErrorInterceptor());
+  builder.experimental().SetInterceptorCreators(std::move(interceptors));
   // The socket never exists with a wider mode. Nothing else makes files now:
   // no call is served yet.
   const mode_t mask = umask(kSocketMask);
@@ -62,7 +78,19 @@ absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(
 }
 
 void GrpcServer::Shutdown(absl::Duration patience) {
-  server_->Shutdown(absl::ToChronoTime(absl::Now() + patience));
+  const absl::Time deadline = absl::Now() + patience;
+  absl::Notification closed;
+  // Again and again, for a connection may have been accepted just before.
+  std::thread hang_up([this, deadline, &closed] {
+    while (!closed.WaitForNotificationWithTimeout(kHangUpPause)) {
+      if (calls_.WaitIdle(deadline - absl::Now())) {
+        grpc_server_cancel_all_calls(server_->c_server());
+      }
+    }
+  });
+  server_->Shutdown(absl::ToChronoTime(deadline));
+  closed.Notify();
+  hang_up.join();
 }
 
 }  // namespace gantry::server

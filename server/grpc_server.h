@@ -13,6 +13,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "grpcpp/server.h"
+#include "server/call_counter.h"
 #include "server/cri/admin_rpcs.h"
 #include "server/cri/image_rpcs.h"
 #include "server/cri/runtime_rpcs.h"
@@ -27,16 +28,18 @@ class GrpcServer {
   static absl::StatusOr<std::unique_ptr<GrpcServer>> Start(
       const std::string& socket_path, cri::Services& services);
 
-  // Takes no new calls from now on; calls under way go on. Returns when all
-  // have ended, at the latest after `patience` when they are told that their
-  // clients are gone. A call that does not end by itself then is waited for:
-  // look at the tasks first (work::TaskScope).
+  // Takes no new calls from now on; calls under way go on. When all have been
+  // answered, at the latest after `patience`, connections are closed, and with
+  // them streams without an end (call_counter.h); what is still under way is
+  // told that its client is gone. A call that does not end by itself then is
+  // waited for: look at the tasks first (work::TaskScope).
   void Shutdown(absl::Duration patience);
 
  private:
   explicit GrpcServer(cri::Services& services)
       : runtime_(services), images_(services), admin_(services) {}
 
+  CallCounter calls_;
   cri::RuntimeRpcs runtime_;
   cri::ImageRpcs images_;
   cri::AdminRpcs admin_;

@@ -9,6 +9,8 @@
 #include <thread>
 #include <vector>
 
+#include "absl/synchronization/notification.h"
+#include "absl/time/clock.h"
 #include "google/protobuf/descriptor.h"
 #include "google/protobuf/descriptor.pb.h"
 #include "grpcpp/generic/generic_stub.h"
@@ -16,6 +18,7 @@
 #include "gtest/gtest.h"
 #include "runtime/base/testing/status_matchers.h"
 #include "runtime/json/json.h"
+#include "server/call_counter.h"
 #include "server/cri/testing/test_services.h"
 #include "server/grpc_server.h"
 #include "server/testing/short_dir.h"
@@ -346,6 +349,103 @@ TEST_F(RpcsTest, LoadRefusesWhatIsNoArchive) {
   EXPECT_EQ(load({path}), grpc::INVALID_ARGUMENT);
   EXPECT_EQ(load({chunk, chunk, chunk, chunk}), grpc::INVALID_ARGUMENT);
   EXPECT_EQ(load({chunk, path}), grpc::INVALID_ARGUMENT);
+}
+
+TEST_F(RpcsTest, WhatIsNotUtf8IsRefusedByName) {
+  grpc::ClientContext context;
+  api::RunPodSandboxRequest request;
+  request.mutable_config()->mutable_metadata()->set_name("a\xff");
+  api::RunPodSandboxResponse response;
+  grpc::Status status = runtime_->RunPodSandbox(&context, request, &response);
+  EXPECT_EQ(status.error_code(), grpc::INVALID_ARGUMENT);
+  EXPECT_THAT(status.error_message(),
+              HasSubstr("runtime.v1.PodSandboxMetadata.name is not UTF-8"));
+}
+
+TEST_F(RpcsTest, AMethodThatIsNotThereIsUnimplemented) {
+  grpc::GenericStub stub(channel_);
+  grpc::ClientContext context;
+  grpc::CompletionQueue queue;
+  grpc::ByteBuffer reply;
+  grpc::Slice nothing;
+  auto call = stub.PrepareUnaryCall(&context, "/runtime.v1.RuntimeService/None",
+                                    grpc::ByteBuffer(&nothing, 1), &queue);
+  grpc::Status status;
+  call->StartCall();
+  call->Finish(&reply, &status, nullptr);
+  void* tag = nullptr;
+  bool ok = false;
+  ASSERT_TRUE(queue.Next(&tag, &ok));
+  EXPECT_EQ(status.error_code(), grpc::UNIMPLEMENTED);
+}
+
+TEST_F(RpcsTest, AnIdleClientDoesNotHoldUpTheEnd) {
+  grpc::ClientContext context;
+  api::VersionResponse version;
+  ASSERT_TRUE(runtime_->Version(&context, {}, &version).ok());
+  const absl::Time begin = absl::Now();
+  server_->Shutdown(absl::Seconds(30));
+  EXPECT_LT(absl::Now() - begin, absl::Seconds(5));
+}
+
+TEST_F(RpcsTest, ACallUnderWayHasItsTimeAndItsAnswer) {
+  grpc::ClientContext context;
+  admin::v1::LoadResponse response;
+  auto writer = admin_->Load(&context, &response);
+  admin::v1::LoadRequest chunk;
+  chunk.set_chunk(std::string(1000, 'x'));
+  ASSERT_TRUE(writer->Write(chunk));
+  // Until the server has seen it.
+  absl::SleepFor(absl::Milliseconds(100));
+  absl::Notification closed;
+  std::thread closing([this, &closed] {
+    server_->Shutdown(absl::Seconds(30));
+    closed.Notify();
+  });
+  EXPECT_FALSE(closed.WaitForNotificationWithTimeout(absl::Milliseconds(200)));
+  writer->WritesDone();
+  EXPECT_EQ(writer->Finish().error_code(), grpc::INVALID_ARGUMENT);
+  EXPECT_TRUE(closed.WaitForNotificationWithTimeout(absl::Seconds(5)));
+  closing.join();
+}
+
+TEST_F(RpcsTest, AStreamWithoutAnEndIsCancelledByTheEnd) {
+  grpc::GenericStub stub(channel_);
+  grpc::ClientContext context;
+  grpc::CompletionQueue queue;
+  auto call =
+      stub.PrepareCall(&context, "/grpc.health.v1.Health/Watch", &queue);
+  bool ok = false;
+  auto next = [&queue, &ok] {
+    void* tag;
+    return queue.Next(&tag, &ok) && ok;
+  };
+  grpc::Slice nothing;
+  grpc::ByteBuffer reply;
+  call->StartCall(nullptr);
+  ASSERT_TRUE(next());
+  call->WriteLast(grpc::ByteBuffer(&nothing, 1), grpc::WriteOptions(), nullptr);
+  ASSERT_TRUE(next());
+  call->Read(&reply, nullptr);
+  ASSERT_TRUE(next());
+  const absl::Time begin = absl::Now();
+  server_->Shutdown(absl::Seconds(30));
+  EXPECT_LT(absl::Now() - begin, absl::Seconds(5));
+  grpc::Status status;
+  call->Finish(&status, nullptr);
+  next();
+  EXPECT_FALSE(status.ok());
+}
+
+TEST(CallCounterTest, KnowsWhichStreamsHaveNoEnd) {
+  using server::CallCounter;
+  EXPECT_TRUE(
+      CallCounter::IsEndless("/runtime.v1.RuntimeService/GetContainerEvents"));
+  EXPECT_TRUE(CallCounter::IsEndless(
+      "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"));
+  EXPECT_FALSE(CallCounter::IsEndless("/grpc.health.v1.Health/Check"));
+  EXPECT_FALSE(
+      CallCounter::IsEndless("/runtime.v1.RuntimeService/StreamContainers"));
 }
 
 TEST_F(RpcsTest, ManyCallsAtOnce) {

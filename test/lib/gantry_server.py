@@ -147,9 +147,6 @@ class Server:
 
     def stop(self):
         """SIGTERM; returns the exit status."""
-        # gRPC's Python looks at a connection only during calls: one left open
-        # would not be closed, and the server would wait for it.
-        self.channel.close()
         self.process.send_signal(signal.SIGTERM)
         try:
             return self.process.wait(DEADLINE)
