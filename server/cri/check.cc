@@ -42,27 +42,6 @@ std::string At(absl::string_view list, int index) {
   return absl::StrCat(list, "[", index, "]");
 }
 
-absl::Status CheckUtf8(absl::string_view field, absl::string_view value) {
-  size_t i = 0;
-  while (i < value.size()) {
-    const auto lead = static_cast<unsigned char>(value[i++]);
-    if (lead < 0x80) continue;
-    // How many bytes follow, and the range of the first of them: overlong
-    // forms, surrogates and what is beyond U+10FFFF are none (RFC 3629, 4).
-    size_t more = lead < 0xe0 ? 1 : lead < 0xf0 ? 2 : 3;
-    unsigned char least = lead == 0xe0 ? 0xa0 : lead == 0xf0 ? 0x90 : 0x80;
-    unsigned char most = lead == 0xed ? 0x9f : lead == 0xf4 ? 0x8f : 0xbf;
-    bool good = lead >= 0xc2 && lead <= 0xf4;
-    for (; good && more > 0; --more, ++i, least = 0x80, most = 0xbf) {
-      good = i < value.size() &&
-             static_cast<unsigned char>(value[i]) >= least &&
-             static_cast<unsigned char>(value[i]) <= most;
-    }
-    if (!good) return NotBuilt(field, "a value that is not UTF-8");
-  }
-  return absl::OkStatus();
-}
-
 absl::Status CheckNoNul(absl::string_view field, absl::string_view value) {
   if (value.find('\0') == absl::string_view::npos) return absl::OkStatus();
   return BadValue(field, "a text without zero bytes", value);

@@ -26,9 +26,6 @@ std::string At(absl::string_view list, int index);
 
 absl::Status CheckNoNul(absl::string_view field, absl::string_view value);
 
-// UNIMPLEMENTED for bytes that are not UTF-8 (RFC 3629): the records keep text.
-absl::Status CheckUtf8(absl::string_view field, absl::string_view value);
-
 // Part of a name that objects are reserved and files may be named by: not
 // empty, at most 253 bytes, no '/', no control characters, not "." or "..".
 absl::Status CheckName(absl::string_view field, absl::string_view value);

@@ -67,7 +67,6 @@ absl::Status SetEnv(const ContainerConfig& config, spec::Process& process) {
     if (env.value().find('\0') != std::string::npos) {
       return BadField(absl::StrCat(field, ".value"), "has a zero byte");
     }
-    RETURN_IF_ERROR(CheckUtf8(absl::StrCat(field, ".value"), env.value()));
     process.add_env(absl::StrCat(env.key(), "=", env.value()));
   }
   return absl::OkStatus();

@@ -60,6 +60,18 @@ CreateContainerRequest GoodRequest() {
   return request;
 }
 
+TEST(ContainerRequestFromCri, AVariableMayHoldAnyBytesButZero) {
+  CreateContainerRequest cri = GoodRequest();
+  cri.mutable_config()->mutable_envs(0)->set_value("\xff\xfe");
+  ASSERT_OK_AND_ASSIGN(core::ContainerRequest request,
+                       ContainerRequestFromCri(cri, PodSandboxConfig(), {}));
+  EXPECT_THAT(request.spec.process().env(), ElementsAre("MOTD=\xff\xfe"));
+  // And survives the record.
+  spec::ContainerSpec read;
+  EXPECT_TRUE(read.ParseFromString(request.spec.SerializeAsString()));
+  EXPECT_EQ(read.process().env(0), "MOTD=\xff\xfe");
+}
+
 TEST(ContainerRequestFromCri, TakesEverything) {
   ASSERT_OK_AND_ASSIGN(
       core::ContainerRequest to,

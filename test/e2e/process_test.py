@@ -27,6 +27,19 @@ class Process(gantry_case.GantryCase):
         self.assertEqual(status.exit_code, 0, status)
         return gantry_case.log_texts(status.log_path), status
 
+    def test_variables_hold_any_bytes(self):
+        config = self.container_config(
+            "printf %s \"$RAW\" | od -An -tx1; " + FOREVER)
+        config.envs.add(key="RAW", value=b"\xff\x80caf\xe9")
+        container = self.create(self.make_pod(), config)
+        self.call("StartContainer", container_id=container)
+        line = self.wait_text(container, "ff")
+        self.assertEqual(line.split(), ["ff", "80", "63", "61", "66", "e9"])
+        # An exec has it too, and the record can be read again.
+        self.server.restart()
+        self.assertEqual(
+            self.inside(container, "printf %s \"$RAW\" | wc -c"), "6")
+
     # -- users
 
     def test_root_by_default(self):
