@@ -184,6 +184,9 @@ work::Task<absl::Status> LaunchContainer(Node& node, std::string id) {
   RecordChange run =
       [started = launched->started](record::ContainerRecord& container) {
         container.set_state(record::ContainerRecord::RUNNING);
+        // A client that is not told in time must find its wish fulfilled when
+        // it asks again. Nobody asks for a pause.
+        container.set_start_unacknowledged(!container.spec().pause());
         *container.mutable_started() = started;
       };
   absl::Status running = co_await UpdateRecord(node, id, std::move(run));
@@ -199,12 +202,10 @@ work::Task<absl::Status> ContainerService::Start(std::string id) {
       co_await node_.pod_locks.Acquire(container->pod_id());
   CO_ASSIGN_OR_RETURN(container, node_.containers.Get(id));
   if (container->start_unacknowledged() &&
-      container->state() == record::ContainerRecord::RUNNING) {
+      container->state() == record::ContainerRecord::RUNNING &&
+      !WasStartTold(id)) {
     // The first attempt was cut short after it had succeeded.
-    co_return co_await UpdateRecord(node_, id,
-                                    [](record::ContainerRecord& adopted) {
-                                      adopted.clear_start_unacknowledged();
-                                    });
+    co_return absl::OkStatus();
   }
   if (container->state() != record::ContainerRecord::CREATED) {
     co_return absl::FailedPreconditionError(
@@ -222,6 +223,36 @@ work::Task<absl::Status> ContainerService::Start(std::string id) {
   node_.events.Publish(
       {Event::Kind::kStarted, pod->id(), id, node_.clock.UnixNanos()});
   co_return absl::OkStatus();
+}
+
+void ContainerService::NoteStartTold(absl::string_view id) {
+  absl::StatusOr<ContainerPtr> container = node_.containers.Get(id);
+  if (!container.ok() || !(*container)->start_unacknowledged()) return;
+  absl::MutexLock lock(&mutex_);
+  told_.insert((*container)->id());
+}
+
+bool ContainerService::WasStartTold(const std::string& id) {
+  absl::MutexLock lock(&mutex_);
+  return told_.contains(id);
+}
+
+work::Task<void> ContainerService::AcknowledgeStart(std::string id) {
+  co_await node_.executor.Schedule();
+  absl::StatusOr<ContainerPtr> container = node_.containers.Get(id);
+  if (!container.ok() || !(*container)->start_unacknowledged()) co_return;
+  id = (*container)->id();
+  absl::Status noted =
+      co_await UpdateRecord(node_, id, [](record::ContainerRecord& started) {
+        started.clear_start_unacknowledged();
+      });
+  if (!noted.ok() && !absl::IsNotFound(noted)) {
+    LOG(WARNING) << "container " << id
+                 << ": note that its start was told: " << noted;
+    co_return;  // still known here, until this server ends
+  }
+  absl::MutexLock lock(&mutex_);
+  told_.erase(id);
 }
 
 }  // namespace gantry::core

@@ -12,9 +12,12 @@
 #include <string>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "proto/spec.pb.h"
 #include "server/core/index.h"
@@ -33,8 +36,15 @@ class ContainerService {
   // FAILED_PRECONDITION: the pod is not READY.
   work::Task<absl::StatusOr<std::string>> Create(ContainerRequest request);
 
-  // OK once the program was executed. FAILED_PRECONDITION unless CREATED.
+  // OK once the program was executed. FAILED_PRECONDITION unless CREATED, or
+  // RUNNING by a start whose client was not told (AcknowledgeStart).
   work::Task<absl::Status> Start(std::string id);
+
+  // The client of a start is there to be told: a repeated Start is a mistake
+  // from now on. To be called right before the answer; does not block.
+  void NoteStartTold(absl::string_view id);
+  // To be called after it: now also for a server that starts anew.
+  work::Task<void> AcknowledgeStart(std::string id);
 
   // Asks with the stop signal, and kills everything of the container once
   // `timeout` has passed. OK when it is EXITED.
@@ -54,7 +64,12 @@ class ContainerService {
   std::vector<ContainerPtr> List() const;
 
  private:
+  bool WasStartTold(const std::string& id);
+
   Node& node_;
+  absl::Mutex mutex_;
+  // Full ids, until their record says so too.
+  absl::flat_hash_set<std::string> told_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace gantry::core

@@ -73,9 +73,11 @@ work::Task<std::optional<Found>> FindShim(Node& node, const UniqueFd& run) {
 work::Task<absl::Status> Adopt(Node& node, std::string id, Found found) {
   node.shims.Put(id, found.client);
   RecordChange adopt = [&found](ContainerRecord& container) {
-    // RUNNING tells only that the record was written, not that the answer got
-    // through: a repeated StartContainer must find its wish fulfilled.
-    container.set_start_unacknowledged(true);
+    // Cut short before its record said RUNNING: a repeated StartContainer must
+    // find its wish fulfilled.
+    if (container.state() == ContainerRecord::STARTING) {
+      container.set_start_unacknowledged(!container.spec().pause());
+    }
     container.set_state(ContainerRecord::RUNNING);
     *container.mutable_started() = found.state.started();
   };

@@ -121,11 +121,22 @@ grpc::ServerUnaryReactor* RuntimeRpcs::StartContainer(
     grpc::CallbackServerContext* context,
     const runtime::v1::StartContainerRequest* request,
     runtime::v1::StartContainerResponse* response) {
-  return AnswerLater(services_.node.tasks, context,
-                     {"StartContainer", request->container_id()},
-                     Emptily<StartContainerResponse>(
-                         services_.containers.Start(request->container_id())),
-                     response);
+  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  auto done = [this, context, reactor, response,
+               id = request->container_id()](absl::Status started) {
+    // After a deadline or a lost connection the client may ask again.
+    const bool told = started.ok() && !context->IsCancelled();
+    absl::StatusOr<StartContainerResponse> result = StartContainerResponse();
+    if (!started.ok()) result = std::move(started);
+    if (told) services_.containers.NoteStartTold(id);
+    FinishCall(reactor, {"StartContainer", id}, std::move(result), response);
+    if (told) {
+      services_.node.tasks.Start(services_.containers.AcknowledgeStart(id));
+    }
+  };
+  services_.node.tasks.Start(
+      services_.containers.Start(request->container_id()), std::move(done));
+  return reactor;
 }
 
 grpc::ServerUnaryReactor* RuntimeRpcs::StopContainer(

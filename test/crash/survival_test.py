@@ -104,6 +104,20 @@ class Survival(gantry_case.GantryCase):
         self.assertEqual((status.exit_code, status.reason),
                          (137, "OOMKilled"))
 
+    def test_a_start_that_was_told_is_not_repeated_after_a_restart(self):
+        pod = self.make_pod()
+        container = self.make_container(pod)
+        # The end waits until it is noted that the client was told.
+        self.assertEqual(self.server.stop(), 0)
+        for _ in range(2):
+            self.server.start()
+            self.assertEqual(self.state(container), "RUNNING")
+            self.assert_code("FAILED_PRECONDITION", "StartContainer",
+                             "RUNNING", container_id=container)
+            self.server.kill()
+        self.server.start()
+        self.stop(container)
+
     def check_lost(self, container, pids, cgroup):
         status = self.wait_exited(container, 20)
         self.assertEqual((status.reason, status.exit_code), ("ShimLost", 137))
