@@ -63,6 +63,8 @@ inline constexpr absl::string_view kShmDirectory = "shm";
 inline constexpr absl::string_view kHostnameFile = "hostname";
 inline constexpr absl::string_view kHostsFile = "hosts";
 inline constexpr absl::string_view kResolvConfFile = "resolv.conf";
+// The path of the pod's cgroup, for the day that its record is damaged.
+inline constexpr absl::string_view kCgroupFile = "cgroup";
 // Below a container's run directory.
 inline constexpr absl::string_view kRootfsDirectory = "rootfs";
 inline constexpr absl::string_view kExitRecord = "exit.pb";

@@ -10,6 +10,7 @@
 #include "runtime/base/status.h"
 #include "runtime/base/unique_fd.h"
 #include "runtime/cgroup/cgroup_manager.h"
+#include "runtime/sys/atomic_write.h"
 #include "runtime/sys/file.h"
 #include "server/core/names.h"
 #include "server/core/pod_files.h"
@@ -21,6 +22,7 @@ namespace gantry::core {
 namespace {
 
 constexpr mode_t kPrivateDirectory = 0700;
+constexpr mode_t kPrivateFile = 0600;
 // What peers and Docker give a pod's /dev/shm.
 constexpr uint64_t kPodShmBytes = 64 << 20;
 
@@ -93,6 +95,9 @@ work::Task<absl::Status> MakePod(Node& node, record::PodRecord& pod,
   CO_ASSIGN_OR_RETURN(UniqueFd run,
                       sys::OpenAt(AT_FDCWD, node.paths.PodRun(pod.id()),
                                   O_RDONLY | O_DIRECTORY));
+  CO_RETURN_IF_ERROR(sys::AtomicWriteAt(run.get(), kCgroupFile,
+                                        pod.cgroup_path(), kPrivateFile,
+                                        sys::Durability::kCrash));
   const std::string hostname = PodHostname(request, pod.id(), HostName());
   CO_RETURN_IF_ERROR(WritePodFiles(run.get(), request, hostname));
 

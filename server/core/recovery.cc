@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -195,6 +196,18 @@ absl::Status Load(state::RecordStore& store, Index<Record>& index,
   return absl::OkStatus();
 }
 
+// Pods whose record is damaged, or gone while containers of theirs are there.
+std::set<std::string> LostPods(const Node& node,
+                               const std::vector<std::string>& damaged) {
+  std::set<std::string> lost(damaged.begin(), damaged.end());
+  for (const ContainerPtr& container : node.containers.List()) {
+    if (!node.pods.Get(container->pod_id()).ok()) {
+      lost.insert(container->pod_id());
+    }
+  }
+  return lost;
+}
+
 }  // namespace
 
 ContainerFate FateOf(const ContainerRecord& container,
@@ -247,6 +260,9 @@ work::Task<absl::Status> Recover(Node& node) {
 
   for (const std::string& id : damaged_containers) {
     co_await SetAsideContainer(node, id);
+  }
+  for (const std::string& id : LostPods(node, damaged_pods)) {
+    co_await EndLostPod(node, id);
   }
   for (const std::string& id : damaged_pods) {
     co_await SetAsidePod(node, id);

@@ -4,23 +4,25 @@
 #include <signal.h>
 
 #include <memory>
+#include <set>
+#include <string>
 #include <utility>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "glog/logging.h"
 #include "runtime/base/id.h"
 #include "runtime/base/status.h"
 #include "runtime/base/unique_fd.h"
-#include "runtime/cgroup/cgroup_manager.h"
 #include "runtime/sys/file.h"
+#include "server/core/container_steps.h"
 #include "server/core/pod_steps.h"
 #include "server/shim/shim_client.h"
 
 namespace gantry::core {
 namespace {
 
-constexpr std::chrono::milliseconds kCgroupPatience{5000};
 constexpr absl::Duration kShimPatience = absl::Seconds(5);
 
 // Has a shim that nobody knows kill its container and end.
@@ -54,11 +56,36 @@ absl::Status MoveAside(const Node& node, const std::string& directory,
       absl::StrCat(damaged, "/", id, "-", node.clock.UnixNanos()));
 }
 
-absl::Status RemoveCgroup(Node& node, const std::string& path) {
-  ASSIGN_OR_RETURN(cgroup::Manager cgroup,
-                   cgroup::Manager::For(node.cgroups, path));
-  RETURN_IF_ERROR(cgroup.Kill());
-  return cgroup.Remove(kCgroupPatience);
+// Wherever the pod's cgroup may be: as its run directory says, or one of its
+// containers, or the place where it is unless a client chose another.
+std::set<std::string> CgroupsOfLostPod(Node& node, const std::string& id) {
+  std::set<std::string> paths = {absl::StrCat(kDefaultCgroupParent, "/", id)};
+  absl::StatusOr<std::string> noted = sys::ReadFileAt(
+      AT_FDCWD, absl::StrCat(node.paths.PodRun(id), "/", kCgroupFile));
+  if (noted.ok()) paths.insert(*noted);
+  for (const ContainerPtr& container : ContainersOf(node, id)) {
+    const std::string& path = container->spec().cgroup_path();
+    paths.insert(path.substr(0, path.find_last_of('/')));
+  }
+  // Never that of anything but the pod.
+  std::erase_if(paths, [&id](const std::string& path) {
+    return !absl::EndsWith(path, absl::StrCat("/", id));
+  });
+  return paths;
+}
+
+work::Task<absl::Status> EndContainerOfLostPod(Node& node,
+                                               ContainerPtr container) {
+  const std::string id = container->id();
+  if (container->spec().pause()) co_return co_await RemoveContainer(node, id);
+  if (container->state() != record::ContainerRecord::RUNNING) {
+    co_return absl::OkStatus();
+  }
+  absl::Status killed = co_await KillContainer(node, id);
+  CO_RETURN_IF_ERROR(killed);
+  co_return co_await UpdateRecord(node, id, [](record::ContainerRecord& ended) {
+    ended.set_message("the record of its pod cannot be read");
+  });
 }
 
 void Report(const char* what, const std::string& id, absl::Status status) {
@@ -94,9 +121,22 @@ work::Task<void> SetAsideContainer(Node& node, std::string id) {
          MoveAside(node, node.paths.ContainerRecords(), id));
 }
 
+work::Task<void> EndLostPod(Node& node, std::string id) {
+  LOG(WARNING) << "pod " << id << " has no readable record: it is ended";
+  const std::set<std::string> cgroups = CgroupsOfLostPod(node, id);
+  for (ContainerPtr& container : ContainersOf(node, id)) {
+    const std::string container_id = container->id();
+    absl::Status ended =
+        co_await EndContainerOfLostPod(node, std::move(container));
+    Report("end container", container_id, std::move(ended));
+  }
+  for (const std::string& path : cgroups) {
+    absl::Status removed = co_await KillRemains(node, path);
+    Report("remove the cgroup of pod", id, std::move(removed));
+  }
+}
+
 work::Task<void> SetAsidePod(Node& node, std::string id) {
-  Report("remove the cgroup of pod", id,
-         RemoveCgroup(node, absl::StrCat(kDefaultCgroupParent, "/", id)));
   Report("set aside pod", id, MoveAside(node, node.paths.PodRecords(), id));
   co_return;
 }

@@ -17,8 +17,12 @@ namespace gantry::core {
 // look at.
 work::Task<void> SetAsideContainer(Node& node, std::string id);
 
-// The same for a pod.
+// The directory of a pod whose record is damaged is moved there too.
 work::Task<void> SetAsidePod(Node& node, std::string id);
+
+// A pod without a record that can be read: its containers are killed (they
+// stay, EXITED, for their client to remove), its pause and its cgroup go.
+work::Task<void> EndLostPod(Node& node, std::string id);
 
 // Run directories, pinned namespaces and writable layers of ids that are not
 // in the index.

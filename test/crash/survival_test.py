@@ -235,22 +235,49 @@ class Survival(gantry_case.GantryCase):
         self.server.restart()
         self.assertEqual(self.pid(other), other_pid)
 
-    def test_a_damaged_pod_record_costs_that_pod_alone(self):
-        victim, other = self.make_pod(), self.make_pod()
-        lost = self.make_container(victim)
-        kept = self.make_container(other)
-        pids = host.cgroup_processes(self.info(lost)["cgroup_path"])
-        kept_pid = self.pid(kept)
+    def lose_pod(self, pod):
+        """Damages its record while there is no server."""
         self.server.kill()
-        self.damage(f"{self.server.root}/pods/{victim}/record")
+        self.damage(f"{self.server.root}/pods/{pod}/record")
         self.server.start()
-        self.assertEqual([p.id for p in self.list_pods()], [other])
-        self.assertEqual(self.pid(kept), kept_pid)
-        self.set_aside(victim)
-        # Its container can still be removed, if it is there at all.
-        self.remove(lost)
-        wait_until(lambda: not [pid for pid in pids if host.exists(pid)],
-                   "its processes are gone", 10)
+        self.assertNotIn(pod, [p.id for p in self.list_pods()])
+        self.set_aside(pod)
+        # Cgroups of the whole pod, wherever its client wanted them.
+        cgroup = f"{self.server.cgroup_parent}/{pod}"
+        self.assertEqual([path for path in host.hierarchies().values()
+                          if os.path.exists(path + cgroup)], [])
+        self.assertEqual(host.mounts_below(f"{self.server.run}/pods/{pod}"),
+                         [])
+
+    def test_a_damaged_pod_record_costs_that_pod_alone(self):
+        for pid in ("CONTAINER", "POD"):
+            victim, other = self.make_pod(pid=pid), self.make_pod()
+            lost = self.make_container(victim)
+            created = self.create(victim, self.container_config())
+            kept = self.make_container(other)
+            pids = host.cgroup_processes(
+                f"{self.server.cgroup_parent}/{victim}")
+            self.assertGreaterEqual(len(pids), 1 if pid == "CONTAINER" else 2)
+            kept_pid = self.pid(kept)
+            self.lose_pod(victim)
+            self.assertEqual(self.pid(kept), kept_pid)
+            # Nobody could ever stop the pod: what ran in it has been ended.
+            self.assertEqual([p for p in pids if host.exists(p)], [])
+            status = self.status(lost)
+            self.assertEqual((self.state(lost), status.exit_code),
+                             ("EXITED", 137))
+            self.assertIn("pod", status.message)
+            self.assertEqual(self.state(created), "CREATED")
+            # Its containers can be removed; of its pause nothing is left.
+            self.remove(lost)
+            self.remove(created)
+            self.assertEqual(os.listdir(self.server.run + "/containers"),
+                             [kept])
+            self.remove(kept)
+
+    def test_a_pod_without_containers_is_lost_without_a_trace(self):
+        self.lose_pod(self.make_pod())
+        self.lose_pod(self.make_pod(network="NODE", ipc="NODE"))
 
 
 if __name__ == "__main__":
