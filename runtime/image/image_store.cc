@@ -310,11 +310,10 @@ absl::Status ImageStore::CollectGarbage(const LayerInUse& in_use) {
     }
   }
   for (const LayerInfo& layer : layers_->List()) {
-    if (used.count(absl::StrCat("layer:", layer.diff_id.ToString())) != 0 ||
-        (in_use && in_use(layer.diff_id))) {
+    if (used.count(absl::StrCat("layer:", layer.diff_id.ToString())) != 0) {
       continue;
     }
-    RETURN_IF_ERROR(layers_->Remove(layer.diff_id));
+    RETURN_IF_ERROR(layers_->Remove(layer.diff_id, in_use));
   }
   ASSIGN_OR_RETURN(std::vector<Digest> blobs, content_->List());
   for (const Digest& blob : blobs) {
@@ -322,6 +321,18 @@ absl::Status ImageStore::CollectGarbage(const LayerInUse& in_use) {
     RETURN_IF_ERROR(content_->Remove(blob));
   }
   return absl::OkStatus();
+}
+
+bool ImageStore::HaveLayers(
+    const google::protobuf::RepeatedPtrField<std::string>& diff_ids) const {
+  std::set<std::string> wanted(diff_ids.begin(), diff_ids.end());
+  absl::MutexLock lock(&mutex_);
+  for (const auto& [id, image] : images_) {
+    for (const record::ImageLayer& layer : image.layers()) {
+      wanted.erase(layer.diff_id());
+    }
+  }
+  return wanted.empty();
 }
 
 absl::StatusOr<rootfs::Usage> ImageStore::Usage() const {

@@ -37,9 +37,6 @@
 
 namespace gantry::image {
 
-// Whether a layer is the lower directory of a container.
-using LayerInUse = std::function<bool(const Digest& diff_id)>;
-
 class ImageStore {
  public:
   // Opens or makes the store in `dirfd` (0700). What is damaged is removed and
@@ -84,8 +81,13 @@ class ImageStore {
   absl::Status Remove(absl::string_view ref, const LayerInUse& in_use);
 
   // Removes layers and blobs that no image uses, nobody holds, and in_use does
-  // not name.
+  // not name. in_use answers for the moment it is asked, not for an earlier
+  // one.
   absl::Status CollectGarbage(const LayerInUse& in_use);
+
+  // Whether every one of `diff_ids` is a layer of an image.
+  bool HaveLayers(
+      const google::protobuf::RepeatedPtrField<std::string>& diff_ids) const;
 
   // Bytes and inodes of layers and blobs, from memory and the blob directory.
   absl::StatusOr<rootfs::Usage> Usage() const;

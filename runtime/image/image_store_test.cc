@@ -193,6 +193,16 @@ TEST_F(ImageStoreTest, HeldContentOutlivesACollection) {
   EXPECT_FALSE(HasLayer("l1"));
 }
 
+TEST_F(ImageStoreTest, KnowsWhetherImagesHaveLayers) {
+  Put("a", {"l1", "l2"}, {kBusybox});
+  google::protobuf::RepeatedPtrField<std::string> wanted;
+  EXPECT_TRUE(store_->HaveLayers(wanted));
+  *wanted.Add() = DigestOf("l2").ToString();
+  EXPECT_TRUE(store_->HaveLayers(wanted));
+  *wanted.Add() = DigestOf("l3").ToString();
+  EXPECT_FALSE(store_->HaveLayers(wanted));
+}
+
 TEST_F(ImageStoreTest, DamagedRecordCostsThatImageOnly) {
   Put("a", {"l1"}, {kBusybox});
   Put("b", {"l2"}, {"docker.io/library/b:latest"});

@@ -189,11 +189,13 @@ absl::Status LayerStore::Commit(const std::vector<Digest>& diff_ids) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<bool> LayerStore::Remove(const Digest& diff_id) {
+absl::StatusOr<bool> LayerStore::Remove(const Digest& diff_id,
+                                        const LayerInUse& in_use) {
   std::string name;
   {
     absl::MutexLock lock(&mutex_);
     if (holds_->Held(diff_id)) return false;
+    if (in_use && in_use(diff_id)) return false;
     auto it = layers_.find(diff_id);
     if (it == layers_.end()) return true;
     name = it->second.name;

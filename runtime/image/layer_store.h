@@ -13,6 +13,7 @@
 #define GANTRY_RUNTIME_IMAGE_LAYER_STORE_H_
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -30,6 +31,9 @@
 #include "runtime/state/record_store.h"
 
 namespace gantry::image {
+
+// Whether a layer is the lower directory of a container.
+using LayerInUse = std::function<bool(const Digest& diff_id)>;
 
 struct LayerInfo {
   Digest diff_id;
@@ -82,8 +86,11 @@ class LayerStore {
     absl::MutexLock lock(&mutex_);
     return holds_->Take(diff_id);
   }
-  // False if it is held and so stays. Unknown: true.
-  absl::StatusOr<bool> Remove(const Digest& diff_id);
+  // False if it is held, or `in_use` (may be null) names it, and so stays.
+  // Unknown: true. in_use is asked after the holds: who takes a layer over from
+  // a hold is seen by one of the two. It must not call this store.
+  absl::StatusOr<bool> Remove(const Digest& diff_id,
+                              const LayerInUse& in_use = nullptr);
 
   // The directory that LowerDir() counts from.
   int dir_fd() const { return dir_.get(); }

@@ -3,13 +3,14 @@
 #include <string>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
+#include "glog/logging.h"
 #include "runtime/base/status.h"
 #include "runtime/base/unique_fd.h"
 #include "runtime/cgroup/cgroup_manager.h"
 #include "runtime/sys/file.h"
 #include "server/core/container_service.h"
 #include "server/core/container_steps.h"
+#include "server/core/layers_in_use.h"
 #include "server/core/records.h"
 
 namespace gantry::core {
@@ -34,6 +35,16 @@ absl::Status RemoveOrphanedPodCgroup(Node& node,
   return pod_cgroup.Remove(kCgroupPatience);
 }
 
+// The layers of an image that was removed stay for its containers only.
+void RemoveLayersOfGoneImages(Node& node,
+                              const record::ContainerRecord& container) {
+  if (node.images.HaveLayers(container.layer_diff_ids())) return;
+  absl::Status collected =
+      node.images.CollectGarbage(LayersInUse(node.containers));
+  LOG_IF(ERROR, !collected.ok()) << "remove the layers below container "
+                                 << container.id() << ": " << collected;
+}
+
 absl::Status RemoveRemains(Node& node,
                            const record::ContainerRecord& container) {
   // The shim has removed the cgroup unless it was killed.
@@ -47,7 +58,9 @@ absl::Status RemoveRemains(Node& node,
                                O_RDONLY | O_DIRECTORY));
   RETURN_IF_ERROR(sys::RemoveTreeAt(runs.get(), container.id()));
   RETURN_IF_ERROR(node.snapshotter.Remove(container.id()));
-  return RemoveContainerRecord(node, container.id());
+  RETURN_IF_ERROR(RemoveContainerRecord(node, container.id()));
+  RemoveLayersOfGoneImages(node, container);
+  return absl::OkStatus();
 }
 
 }  // namespace

@@ -33,7 +33,21 @@ absl::StatusOr<record::ImageRecord> PullBlocking(
   return pull->Commit();
 }
 
+// Whether the same pull may succeed later, and then use what this one fetched.
+bool IsPassing(const absl::Status& error) {
+  return absl::IsUnavailable(error) || absl::IsDeadlineExceeded(error) ||
+         absl::IsCancelled(error);
+}
+
 }  // namespace
+
+work::Task<void> ImageService::CollectGarbage() {
+  absl::Status collected =
+      co_await work::RunOn(node_.blocking_executor, node_.executor, [this] {
+        return node_.images.CollectGarbage(LayersInUse(node_.containers));
+      });
+  LOG_IF(ERROR, !collected.ok()) << "remove what no image uses: " << collected;
+}
 
 work::Task<absl::StatusOr<std::string>> ImageService::Pull(
     PullRequest request) {
@@ -49,6 +63,7 @@ work::Task<absl::StatusOr<std::string>> ImageService::Pull(
         return PullBlocking(http_, registry_, node_.images, reference,
                             request.credentials);
       });
+  if (!image.ok() && !IsPassing(image.status())) co_await CollectGarbage();
   CO_RETURN_IF_ERROR(image) << "pull " << name;
   LOG(INFO) << "pulled " << name << " as " << image->id();
   co_return image->id();
@@ -60,6 +75,7 @@ work::Task<absl::StatusOr<std::vector<ImportedImage>>> ImageService::LoadPath(
       node_.blocking_executor, node_.executor, [this, &path] {
         return image::ImportPath(path, &node_.images, image::ImportOptions{});
       });
+  if (!images.ok()) co_await CollectGarbage();
   CO_RETURN_IF_ERROR(images) << "load " << path;
   co_return images;
 }
@@ -71,6 +87,7 @@ work::Task<absl::StatusOr<std::vector<ImportedImage>>> ImageService::LoadStream(
         return image::Import(std::move(stream), &node_.images,
                              image::ImportOptions{});
       });
+  if (!images.ok()) co_await CollectGarbage();
   CO_RETURN_IF_ERROR(images) << "load an image archive";
   co_return images;
 }

@@ -67,6 +67,9 @@ class ImageService {
   work::Task<absl::StatusOr<FilesystemUsage>> ContainerUsage();
 
  private:
+  // What a refused image has left goes; a failure is logged.
+  work::Task<void> CollectGarbage();
+
   Node& node_;
   http::Client& http_;
   const image::RegistryOptions registry_;

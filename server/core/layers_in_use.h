@@ -8,8 +8,9 @@
 
 namespace gantry::core {
 
-// A snapshot of `containers`. A container is created under holds on its layers
-// that end after its record is in the index, so none is missed.
+// Looks at `containers`, which must outlive it, whenever it is asked. A
+// container is created under holds on its layers that end after its record is
+// in the index, so none is missed.
 image::LayerInUse LayersInUse(const ContainerIndex& containers);
 
 }  // namespace gantry::core
