@@ -23,6 +23,7 @@
 #include "server/grpc_server.h"
 #include "server/host.h"
 #include "server/kernel.h"
+#include "server/run_mount.h"
 #include "server/stores.h"
 
 namespace gantry::server {
@@ -44,6 +45,13 @@ absl::StatusOr<UniqueFd> OpenDirectory(const std::string& path) {
     return ErrnoStatus(errno, absl::StrCat("change the mode of ", path));
   }
   return fd;
+}
+
+// False also for one that cannot be read.
+bool IsEmpty(const std::string& directory) {
+  absl::StatusOr<std::vector<sys::DirEntry>> entries =
+      sys::ListDirAt(AT_FDCWD, directory);
+  return entries.ok() && entries->empty();
 }
 
 // "gantry-shim" where this program is.
@@ -124,8 +132,11 @@ absl::Status Daemon::Parts::OpenParts() {
   ASSIGN_OR_RETURN(lock, sys::LockFileAt(root_dir.get(), kLockFile),
                    absl::StrCat("root directory ", config.root,
                                 " is in use by another gantryd"));
+  RETURN_IF_ERROR(OpenDirectory(config.run));
+  RETURN_IF_ERROR(MakeRunMount(config.run))
+      << "make the run directory a mount of its own";
   for (const std::string& directory :
-       {config.run, paths.PodRuns(), paths.ContainerRuns(), paths.PodRecords(),
+       {paths.PodRuns(), paths.ContainerRuns(), paths.PodRecords(),
         paths.ContainerRecords(), paths.Images()}) {
     RETURN_IF_ERROR(OpenDirectory(directory));
   }
@@ -243,8 +254,13 @@ Daemon::~Daemon() {
     }
   }
   parts.tasks.WaitIdle(absl::InfiniteDuration());
+  // Nothing is left behind of a server without pods.
+  if (IsEmpty(parts.paths.PodRuns()) && IsEmpty(parts.paths.ContainerRuns())) {
+    absl::Status unmounted = RemoveRunMount(parts.config.run);
+    LOG_IF(WARNING, !unmounted.ok())
+        << "unmount the run directory: " << unmounted;
+  }
   if (parts.node == nullptr || !parts.pod_index.List().empty()) return;
-  // Nothing is left behind: the cgroup above all pods goes with the last one.
   absl::StatusOr<cgroup::Manager> cgroup =
       cgroup::Manager::For(*parts.host.cgroups, core::kDefaultCgroupParent);
   if (!cgroup.ok()) return;

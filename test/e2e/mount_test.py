@@ -47,6 +47,35 @@ class Mount(gantry_case.GantryCase):
         return self.make_container(pod, security={"privileged": True},
                                    **config)
 
+    def test_pins_do_not_propagate_where_the_host_shares_its_mounts(self):
+        # The run directory on a shared mount, as it is where systemd runs, and
+        # a second member of the mount's peer group.
+        peer = self.server.top + "/peer"
+        os.mkdir(peer)
+        self.addCleanup(os.rmdir, peer)
+        self.mount("--bind", self.volume, peer)
+        self.addCleanup(subprocess.run, ["umount", peer], check=True)
+        server = self.new_server()
+        server.run = self.volume + "/run"
+        server.start()
+        self.load_images(server)
+        try:
+            config = self.pod_config(cgroup_parent=server.cgroup_parent)
+            pod = server.call("RunPodSandbox", self.api.RunPodSandboxRequest(
+                config=config)).pod_sandbox_id
+            self.assertGreater(len(host.mounts_below(server.run)), 0)
+            # The run directory itself is seen, as an empty place.
+            self.assertEqual(host.mounts_below(peer + "/run"), [])
+            server.restart()
+            self.assertEqual(len(host.mounts()[server.run]), 1)
+            for verb in ("StopPodSandbox", "RemovePodSandbox"):
+                server.call(verb, getattr(self.api, verb + "Request")(
+                    pod_sandbox_id=pod))
+            self.assertEqual(host.mounts_below(server.run), [])
+        finally:
+            self.assertEqual(server.stop(), 0)
+        self.assertNotIn(server.run, host.mounts())
+
     def test_a_mount_made_inside_is_unseen_outside(self):
         container = self.privileged_container(mounts=[self.bind()])
         before = host.mounts()

@@ -113,6 +113,11 @@ def mounts_below(directory):
                   for _ in stack if point.startswith(directory + "/"))
 
 
+def unmount(point):
+    """Also a busy one; whether there was one."""
+    return _libc.umount2(point.encode(), MNT_DETACH) == 0
+
+
 def new_mounts(before, top):
     """What the table has beyond `before`; mounts that others make meanwhile in
     temporary directories of their own are not looked at."""
@@ -201,9 +206,9 @@ def remove_cgroup(path):
 
 # ---------------------------------------------------------------- the end
 
-def end_everything(top, cgroup_parent):
+def end_everything(top, cgroup_parent, expected_mounts=()):
     """Kills, unmounts and removes what is left of a server; returns lines that
-    say what there was."""
+    say what there was beyond what is expected."""
     left = []
     for _ in range(100):
         pids = cgroup_processes(cgroup_parent) | set(processes_using(top))
@@ -217,8 +222,9 @@ def end_everything(top, cgroup_parent):
                 pass
         time.sleep(0.05)
     for point in sorted(mounts_below(top), reverse=True):
-        left.append("mount " + point)
-        _libc.umount2(point.encode(), MNT_DETACH)
+        if point not in expected_mounts:
+            left.append("mount " + point)
+        unmount(point)
     for folder in sorted(cgroup_dirs(cgroup_parent), reverse=True):
         left.append("cgroup " + folder)
         for _ in range(100):

@@ -92,6 +92,7 @@ class Server:
         self.process = None
         self.channel = None
         self.more_config = ""
+        self.was_killed = False
         os.mkdir(self.logs)
         host.make_cgroup(self.cgroup_parent)
 
@@ -110,6 +111,7 @@ class Server:
             self.process = subprocess.Popen(
                 self.command(), stdin=subprocess.DEVNULL, stdout=log,
                 stderr=log)
+        self.was_killed = False
         ready = f"gantryd ready on unix://{self.socket}"
 
         def is_ready():
@@ -142,6 +144,7 @@ class Server:
 
     def kill(self):
         """SIGKILL."""
+        self.was_killed = True
         self.process.kill()
         self.process.wait()
 
@@ -179,7 +182,9 @@ class Server:
             self.kill()
         if self.channel is not None:
             self.channel.close()
-        left = host.end_everything(self.top, self.cgroup_parent)
+        # A server that could not end by itself left its run directory mounted.
+        expected = [self.run] if self.was_killed else []
+        left = host.end_everything(self.top, self.cgroup_parent, expected)
         shutil.rmtree(self.top, ignore_errors=True)
         return left
 
