@@ -172,6 +172,8 @@ TEST_F(ShimTest, ExecGivesOutputAndExitCode) {
   ASSERT_OK_AND_ASSIGN(outcome,
                        harness().Exec(*client, {"cat", "/proc/self/cgroup"}));
   EXPECT_THAT(outcome.output, ::testing::Not(HasSubstr("gantry")));
+  // In one hierarchy in a cgroup of its own below the container's.
+  EXPECT_THAT(outcome.output, HasSubstr(":/exec-"));
   EXPECT_THAT(outcome.output, HasSubstr(":memory:/\n"));
 }
 
@@ -208,8 +210,10 @@ TEST_F(ShimTest, ExecSignalReachesTheWholeTree) {
   Envelope request;
   ExecRequest* exec = request.mutable_exec_request();
   exec->set_exec_id("tree");
-  for (const char* arg :
-       {"sh", "-c", "sleep 501 & (sleep 502 & sleep 503) & sleep 504"}) {
+  for (const char* arg : {"sh", "-c",
+                          "sleep 501 & (sleep 502 & sleep 503) & "
+                          // A daemon: forked twice, in a session of its own.
+                          "(setsid sh -c 'sleep 505 & exit' &); sleep 504"}) {
     exec->add_args(arg);
   }
   ASSERT_OK_AND_ASSIGN(Received answer, client->Ask(request));

@@ -139,6 +139,10 @@ absl::StatusOr<UniqueFd> Manager::CloneTarget() const {
   return sys::OpenAt(hierarchies_->fd(*unified), path_, O_PATH | O_DIRECTORY);
 }
 
+absl::StatusOr<Subgroup> Manager::MakeSubgroup(absl::string_view name) const {
+  return Subgroup::Create(*hierarchies_, path_, name);
+}
+
 absl::StatusOr<std::vector<pid_t>> Manager::Processes(bool recursive) const {
   std::vector<pid_t> pids;
   RETURN_IF_ERROR(AppendProcesses(hierarchies_->fd(hierarchies_->primary()),

@@ -34,6 +34,7 @@
 #include "runtime/cgroup/hierarchies.h"
 #include "runtime/cgroup/resources.h"
 #include "runtime/cgroup/stats.h"
+#include "runtime/cgroup/subgroup.h"
 
 namespace gantry::cgroup {
 
@@ -101,6 +102,10 @@ class Manager {
 
   // The cgroups directly below this one in any hierarchy: names, sorted.
   absl::StatusOr<std::vector<std::string>> Children() const;
+
+  // Makes `name` below this cgroup for some of its processes (subgroup.h). The
+  // Manager's hierarchies must outlive it. It goes with Remove at the latest.
+  absl::StatusOr<Subgroup> MakeSubgroup(absl::string_view name) const;
 
   // See stats_reader.h, which does the same without a Manager.
   absl::StatusOr<Stats> ReadStats() const;

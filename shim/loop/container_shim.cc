@@ -112,13 +112,13 @@ absl::Status ContainerShim::CloneInit() {
   if (io_ != nullptr) {
     for (int i = 0; i < 3; ++i) context.stdio[i] = io_->child_fd(i);
   }
-  ASSIGN_OR_RETURN(init_,
-                   StartChild(cgroup_->manager(), CloneNamespaces(namespaces),
-                              [this, &context](int sync_fd) {
-                                context.sync_fd = sync_fd;
-                                init::RunInit(plan_->init(),
-                                              plan_->namespaces(), context);
-                              }));
+  ASSIGN_OR_RETURN(
+      init_,
+      StartChild(cgroup_->manager(), /*group=*/nullptr,
+                 CloneNamespaces(namespaces), [this, &context](int sync_fd) {
+                   context.sync_fd = sync_fd;
+                   init::RunInit(plan_->init(), plan_->namespaces(), context);
+                 }));
   if (io_ != nullptr) io_->CloseChildEnds();
   donated_.network.Reset();
   donated_.ipc.Reset();

@@ -25,10 +25,13 @@ void KillAndReap(const Child& child) {
 }  // namespace
 
 absl::StatusOr<Child> StartChild(const cgroup::Manager& cgroup,
+                                 const cgroup::Subgroup* group,
                                  uint64_t namespaces,
                                  const std::function<void(int sync_fd)>& body) {
   ASSIGN_OR_RETURN(init::SyncPair sync, init::MakeSyncPair());
-  ASSIGN_OR_RETURN(UniqueFd unified, cgroup.CloneTarget());
+  const bool into_group = group != nullptr && group->in_unified();
+  ASSIGN_OR_RETURN(UniqueFd unified,
+                   into_group ? group->CloneTarget() : cgroup.CloneTarget());
   Child child;
   sys::CloneArgs args;
   args.flags = namespaces;
@@ -41,6 +44,9 @@ absl::StatusOr<Child> StartChild(const cgroup::Manager& cgroup,
   }
   sync.child.Reset();
   absl::Status status = cgroup.AddProcess(child.pid, unified.valid());
+  if (status.ok() && group != nullptr && !into_group) {
+    status = group->AddProcess(child.pid);
+  }
   if (status.ok()) status = init::SendGo(sync.parent.get());
   if (!status.ok()) {
     KillAndReap(child);

@@ -17,6 +17,7 @@
 #include "absl/status/statusor.h"
 #include "runtime/base/unique_fd.h"
 #include "runtime/cgroup/cgroup_manager.h"
+#include "runtime/cgroup/subgroup.h"
 
 namespace gantry::shim {
 
@@ -27,9 +28,12 @@ struct Child {
   UniqueFd sync;
 };
 
-// `namespaces`: CLONE_NEW* bits. `body` runs in the child with the child's end
-// of the sync pair and does not return. On failure no process is left.
+// `group`: a cgroup below the container's that the child is to be in; may be
+// null. `namespaces`: CLONE_NEW* bits. `body` runs in the child with the
+// child's end of the sync pair and does not return. On failure no process is
+// left.
 absl::StatusOr<Child> StartChild(const cgroup::Manager& cgroup,
+                                 const cgroup::Subgroup* group,
                                  uint64_t namespaces,
                                  const std::function<void(int sync_fd)>& body);
 

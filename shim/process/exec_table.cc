@@ -8,7 +8,6 @@
 #include "runtime/base/status.h"
 #include "runtime/sys/pidfd.h"
 #include "shim/init/init.h"
-#include "shim/process/process_tree.h"
 #include "shim/process/wait_status.h"
 
 namespace gantry::shim {
@@ -60,11 +59,18 @@ absl::Status ExecTable::Start(const ExecRequest& request,
   }
   auto entry = std::make_unique<Entry>();
   entry->id = request.exec_id();
-  ASSIGN_OR_RETURN(entry->child,
-                   StartChild(cgroup_, 0, [&plan, &context](int sync_fd) {
-                     context.sync_fd = sync_fd;
-                     init::RunExec(plan, context);
-                   }));
+  ASSIGN_OR_RETURN(entry->group, groups_.Make());
+  absl::StatusOr<Child> child =
+      StartChild(cgroup_, &entry->group->cgroup, /*namespaces=*/0,
+                 [&plan, &context](int sync_fd) {
+                   context.sync_fd = sync_fd;
+                   init::RunExec(plan, context);
+                 });
+  if (!child.ok()) {
+    groups_.Release(entry->group);
+    return child.status();
+  }
+  entry->child = *std::move(child);
   entry->started = std::move(started);
   entry->ended = std::move(ended);
   Entry* raw = entry.get();
@@ -107,6 +113,7 @@ void ExecTable::GiveUp(Entry* entry, absl::Status why) {
   if (entry->timer.has_value()) loop_.CancelTimer(*entry->timer);
   entry->timer.reset();
   sys::PidfdSendSignal(entry->child.pidfd.get(), SIGKILL).IgnoreError();
+  groups_.Signal(entry->group, SIGKILL).IgnoreError();
   // The id is free again; the entry stays for the reaper.
   entry->id.clear();
   std::exchange(entry->started, nullptr)(std::move(why));
@@ -125,6 +132,7 @@ bool ExecTable::Reaped(pid_t pid, int wait_status) {
     entries_.erase(entries_.begin() + static_cast<ptrdiff_t>(i));
     // Who is told may count on its descriptors being closed.
     owned->child = Child();
+    groups_.Release(owned->group);
     if (owned->runs) {
       ExecExited exited;
       exited.set_exec_id(owned->id);
@@ -145,9 +153,7 @@ absl::Status ExecTable::Signal(const ExecSignalRequest& request) {
   if (!request.tree()) {
     return sys::PidfdSendSignal(entry->child.pidfd.get(), request.signal());
   }
-  return SignalTree(
-      entry->child.pid, [this] { return cgroup_.Processes(true); },
-      request.signal());
+  return groups_.Signal(entry->group, request.signal());
 }
 
 std::vector<std::string> ExecTable::RunningIds() const {

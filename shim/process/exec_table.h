@@ -26,6 +26,7 @@
 #include "runtime/cgroup/cgroup_manager.h"
 #include "runtime/sys/epoll_loop.h"
 #include "shim/process/child.h"
+#include "shim/process/exec_groups.h"
 #include "shim/process/exec_template.h"
 #include "shim/process/setup_watch.h"
 
@@ -50,6 +51,7 @@ class ExecTable {
             ExecTemplate container, int container_pidfd)
       : loop_(loop),
         cgroup_(cgroup),
+        groups_(loop, cgroup),
         container_(std::move(container)),
         container_pidfd_(container_pidfd) {}
   ExecTable(const ExecTable&) = delete;
@@ -65,7 +67,8 @@ class ExecTable {
   // A child was reaped; false if it is none of these.
   bool Reaped(pid_t pid, int wait_status);
 
-  // NOT_FOUND if no exec of that id runs.
+  // With `tree` all that the exec has started, wherever it went in the
+  // meantime. NOT_FOUND if no exec of that id runs.
   absl::Status Signal(const ExecSignalRequest& request);
 
   std::vector<std::string> RunningIds() const;
@@ -74,6 +77,8 @@ class ExecTable {
  private:
   struct Entry {
     std::string id;
+    // Where all its processes are.
+    ExecGroups::Group* group = nullptr;
     Child child;
     std::unique_ptr<SetupWatch> setup;
     std::optional<sys::EpollLoop::TimerId> timer;
@@ -92,6 +97,7 @@ class ExecTable {
 
   sys::EpollLoop& loop_;
   const cgroup::Manager& cgroup_;
+  ExecGroups groups_;
   const ExecTemplate container_;
   const int container_pidfd_;
   std::vector<std::unique_ptr<Entry>> entries_;

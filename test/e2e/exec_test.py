@@ -1,8 +1,7 @@
-"""ExecSync: output, codes, timeouts, and nothing left of many."""
+"""ExecSync: output, codes, timeouts. For many: exec_soak_test.py."""
 
 import os
 import sys
-import threading
 import time
 
 import grpc
@@ -103,48 +102,6 @@ class Exec(gantry_case.GantryCase):
             self.assertNotEqual(error.code(),
                                 grpc.StatusCode.DEADLINE_EXCEEDED)
             say("answered by", error.code(), error.details())
-
-    def test_three_hundred_leave_nothing(self):
-        shim = self.info(self.container)["shim_pid"]
-        server = self.server.process.pid
-
-        def count():
-            return {"server fds": len(os.listdir(f"/proc/{server}/fd")),
-                    "shim fds": len(os.listdir(f"/proc/{shim}/fd")),
-                    "shim children": len(host.children(shim)),
-                    "processes": len(host.cgroup_processes(
-                        self.info(self.container)["cgroup_path"]))}
-        for _ in range(10):
-            self.inside(self.container, ["true"])
-        before = count()
-        begin = time.monotonic()
-        errors = []
-
-        def some():
-            try:
-                for _ in range(50):
-                    self.inside(self.container, ["true"])
-            except Exception as error:  # told by the test's own thread
-                errors.append(error)
-        threads = [threading.Thread(target=some) for _ in range(4)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        self.assertEqual(errors, [])
-        for _ in range(100):
-            self.inside(self.container, ["true"])
-        taken = time.monotonic() - begin
-        say(f"300 execs in {taken:.2f} s; before {before}, after {count()}")
-
-        def flat():
-            after = count()
-            # A sleep of the container's own comes and goes.
-            return (after["server fds"] <= before["server fds"] + 2 and
-                    after["shim fds"] <= before["shim fds"] and
-                    after["shim children"] <= before["shim children"] and
-                    after["processes"] <= before["processes"] + 1)
-        wait_until(flat, f"back to {before}", 10)
 
 
 if __name__ == "__main__":
