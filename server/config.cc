@@ -1,6 +1,8 @@
 #include "server/config.h"
 
+#include <arpa/inet.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 
 #include <cstdint>
 #include <functional>
@@ -366,6 +368,39 @@ absl::Status TakeThreads(Table& top, Config::Threads& threads) {
   return table.CheckAllTaken();
 }
 
+bool IsIpAddress(const std::string& text) {
+  in6_addr address;
+  return ::inet_pton(AF_INET, text.c_str(), &address) == 1 ||
+         ::inet_pton(AF_INET6, text.c_str(), &address) == 1;
+}
+
+absl::Status TakeStreaming(Table& top, Config::Streaming& streaming) {
+  ASSIGN_OR_RETURN(Table table, top.TakeTable("streaming"));
+  RETURN_IF_ERROR(table.Take("address", streaming.address));
+  if (!IsIpAddress(streaming.address)) {
+    return Bad(table.At("address"),
+               absl::StrCat("expected an IP address, found \"",
+                            streaming.address, "\""));
+  }
+  RETURN_IF_ERROR(table.Take("port", 0, UINT16_MAX, streaming.port));
+  for (const auto& [key, path] : {std::pair<absl::string_view, std::string*>{
+                                      "certificate", &streaming.certificate},
+                                  {"key", &streaming.key}}) {
+    RETURN_IF_ERROR(table.Take(key, *path));
+    if (!path->empty()) {
+      RETURN_IF_ERROR(CheckPath(table.At(key), *path));
+    }
+  }
+  if (streaming.certificate.empty() != streaming.key.empty()) {
+    return Bad(table.At(streaming.key.empty() ? "certificate" : "key"),
+               "expected certificate and key together");
+  }
+  int seconds = static_cast<int>(absl::ToInt64Seconds(streaming.idle_timeout));
+  RETURN_IF_ERROR(table.Take("idle_timeout_seconds", 1, 7 * 86400, seconds));
+  streaming.idle_timeout = absl::Seconds(seconds);
+  return table.CheckAllTaken();
+}
+
 }  // namespace
 
 absl::StatusOr<Config> MakeConfig(absl::string_view toml_text,
@@ -389,6 +424,7 @@ absl::StatusOr<Config> MakeConfig(absl::string_view toml_text,
   RETURN_IF_ERROR(TakeRuntimeHandlers(top, config.runtime_handlers));
   RETURN_IF_ERROR(TakeCdi(top, config.cdi));
   RETURN_IF_ERROR(TakeThreads(top, config.threads));
+  RETURN_IF_ERROR(TakeStreaming(top, config.streaming));
   RETURN_IF_ERROR(top.CheckAllTaken());
   return config;
 }

@@ -75,6 +75,20 @@ struct Config {
     bool operator==(const Threads&) const = default;
   } threads;
 
+  // Where the streams of Exec, Attach and PortForward are served.
+  struct Streaming {
+    // An IP address of this host.
+    std::string address = "127.0.0.1";
+    // 0: any that is free.
+    int port = 0;
+    // Paths of PEM files; both empty: no TLS.
+    std::string certificate;
+    std::string key;
+    // A connection without a byte for so long is closed.
+    absl::Duration idle_timeout = absl::Hours(4);
+    bool operator==(const Streaming&) const = default;
+  } streaming;
+
   bool operator==(const Config&) const = default;
 };
 

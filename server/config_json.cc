@@ -33,7 +33,12 @@ std::string ConfigJson(const Config& config) {
       "],\"cdi\":{\"spec_dirs\":[",
       absl::StrJoin(config.cdi.spec_dirs, ",", quote),
       "]},\"threads\":{\"core\":", config.threads.core,
-      ",\"blocking\":", config.threads.blocking, "}}");
+      ",\"blocking\":", config.threads.blocking,
+      "},\"streaming\":{\"address\":", json::Quote(config.streaming.address),
+      ",\"port\":", config.streaming.port,
+      ",\"certificate\":", json::Quote(config.streaming.certificate),
+      ",\"idle_timeout_seconds\":",
+      absl::ToInt64Seconds(config.streaming.idle_timeout), "}}");
 }
 
 }  // namespace gantry::server

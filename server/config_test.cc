@@ -55,6 +55,12 @@ spec_dirs = ["/cdi"]
 [threads]
 core = 2
 blocking = 3
+[streaming]
+address = "::1"
+port = 10010
+certificate = "/s.pem"
+key = "/s.key"
+idle_timeout_seconds = 60
 )";
   ASSERT_OK_AND_ASSIGN(Config config, MakeConfig(text, "f", {}));
   EXPECT_EQ(config.root, "/r");
@@ -76,6 +82,11 @@ blocking = 3
   EXPECT_THAT(config.cdi.spec_dirs, ::testing::ElementsAre("/cdi"));
   EXPECT_EQ(config.threads.core, 2);
   EXPECT_EQ(config.threads.blocking, 3);
+  EXPECT_EQ(config.streaming.address, "::1");
+  EXPECT_EQ(config.streaming.port, 10010);
+  EXPECT_EQ(config.streaming.certificate, "/s.pem");
+  EXPECT_EQ(config.streaming.key, "/s.key");
+  EXPECT_EQ(config.streaming.idle_timeout, absl::Minutes(1));
 }
 
 TEST(Config, FlagsWinAndTheSocketFollowsTheRunDirectory) {
@@ -133,6 +144,14 @@ TEST(Config, MistakesAreToldWithTheirLine) {
        "f:2: runtime_handlers.fast.path: ", "none is expected"},
       {"[threads]\ncore = 0", "f:2: threads.core: ", "1 to 64"},
       {"[threads]\ncore = 1.5", "f:2: threads.core: ", "found a fraction"},
+      {"[streaming]\naddress = 'localhost'",
+       "f:2: streaming.address: ", "an IP address"},
+      {"[streaming]\nport = 65536", "f:2: streaming.port: ", "0 to 65535"},
+      {"[streaming]\nkey = '/k'", "f:2: streaming.key: ", "together"},
+      {"[streaming]\ncertificate = 'c'\nkey = '/k'",
+       "f:2: streaming.certificate: ", "absolute"},
+      {"[streaming]\nidle_timeout_seconds = 0",
+       "f:2: streaming.idle_timeout_seconds: ", "1 to"},
   };
   for (const Case& bad : cases) {
     EXPECT_THAT(MakeConfig(bad.text, "f", {}),

@@ -25,6 +25,7 @@
 #include "server/kernel.h"
 #include "server/run_mount.h"
 #include "server/stores.h"
+#include "server/streaming/stream_server.h"
 
 namespace gantry::server {
 namespace {
@@ -73,6 +74,17 @@ image::RegistryOptions RegistryOptionsOf(const Config::Registry& registry) {
   return options;
 }
 
+streaming::StreamServerOptions StreamOptionsOf(
+    const Config::Streaming& streaming) {
+  streaming::StreamServerOptions options;
+  options.address = streaming.address;
+  options.port = static_cast<uint16_t>(streaming.port);
+  options.certificate = streaming.certificate;
+  options.key = streaming.key;
+  options.idle_timeout = absl::ToChronoSeconds(streaming.idle_timeout);
+  return options;
+}
+
 }  // namespace
 
 // In the order of who needs whom: destroyed from the last to the first.
@@ -89,7 +101,7 @@ struct Daemon::Parts {
         exits(executor) {}
 
   // What needs everything above it.
-  void Build();
+  absl::Status Build();
   absl::Status OpenParts();
 
   const Config config;
@@ -123,6 +135,8 @@ struct Daemon::Parts {
   std::unique_ptr<core::ExecService> exec;
   std::unique_ptr<core::StatsService> stats;
   std::unique_ptr<core::ImageService> images;
+  std::unique_ptr<core::StreamService> streams;
+  std::unique_ptr<streaming::StreamServer> stream_server;
   std::unique_ptr<cri::Services> services;
   std::unique_ptr<GrpcServer> grpc;
 };
@@ -149,7 +163,7 @@ absl::Status Daemon::Parts::OpenParts() {
   return absl::OkStatus();
 }
 
-void Daemon::Parts::Build() {
+absl::Status Daemon::Parts::Build() {
   node.reset(new core::Node{.paths = paths,
                             .clock = RealClock(),
                             .boot_id = host.boot_id,
@@ -181,6 +195,10 @@ void Daemon::Parts::Build() {
   stats = std::make_unique<core::StatsService>(*node);
   images = std::make_unique<core::ImageService>(
       *node, *http, RegistryOptionsOf(config.registry));
+  streams = std::make_unique<core::StreamService>(*node);
+  ASSIGN_OR_RETURN(stream_server,
+                   streaming::StreamServer::Start(
+                       StreamOptionsOf(config.streaming), *streams));
   cri::HostAbilities abilities = host.abilities;
   if (config.security.default_seccomp_when_unset) {
     abilities.unset_seccomp = spec::SeccompProfile::RUNTIME_DEFAULT;
@@ -194,7 +212,9 @@ void Daemon::Parts::Build() {
   facts.cgroup_mode = host.cgroup_mode;
   facts.controllers = host.controllers;
   services.reset(new cri::Services{*node, *pods, *containers, *exec, *stats,
-                                   *images, abilities, std::move(facts)});
+                                   *images, *streams, *stream_server, abilities,
+                                   std::move(facts)});
+  return absl::OkStatus();
 }
 
 Daemon::Daemon(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
@@ -205,7 +225,7 @@ absl::StatusOr<std::unique_ptr<Daemon>> Daemon::Start(const Config& config) {
       new Daemon(std::make_unique<Parts>(config, std::move(host))));
   Parts& parts = *daemon->parts_;
   RETURN_IF_ERROR(parts.OpenParts());
-  parts.Build();
+  RETURN_IF_ERROR(parts.Build());
   absl::Notification recovered;
   absl::Status recovery;
   parts.tasks.Start(core::Recover(*parts.node),
@@ -241,12 +261,15 @@ bool Daemon::Drain() {
     }
     closing.join();
   }
+  // What runs for streams ends with them, within the time of the tasks.
+  if (parts.stream_server != nullptr) parts.stream_server->Close();
   return parts.tasks.WaitIdle(parts.config.drain_timeout);
 }
 
 Daemon::~Daemon() {
   Parts& parts = *parts_;
   parts.grpc.reset();
+  if (parts.stream_server != nullptr) parts.stream_server->Close();
   // Containers run on; nobody watches them from here on.
   if (parts.node != nullptr) {
     for (const core::ContainerPtr& container : parts.container_index.List()) {

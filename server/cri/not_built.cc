@@ -20,24 +20,6 @@ RuntimeRpcs::StreamContainers(grpc::CallbackServerContext*,
       "StreamContainers");
 }
 
-grpc::ServerUnaryReactor* RuntimeRpcs::Exec(
-    grpc::CallbackServerContext* context, const runtime::v1::ExecRequest*,
-    runtime::v1::ExecResponse*) {
-  return AnswerNotBuilt(context, "Exec");
-}
-
-grpc::ServerUnaryReactor* RuntimeRpcs::Attach(
-    grpc::CallbackServerContext* context, const runtime::v1::AttachRequest*,
-    runtime::v1::AttachResponse*) {
-  return AnswerNotBuilt(context, "Attach");
-}
-
-grpc::ServerUnaryReactor* RuntimeRpcs::PortForward(
-    grpc::CallbackServerContext* context,
-    const runtime::v1::PortForwardRequest*, runtime::v1::PortForwardResponse*) {
-  return AnswerNotBuilt(context, "PortForward");
-}
-
 grpc::ServerWriteReactor<runtime::v1::StreamContainerStatsResponse>*
 RuntimeRpcs::StreamContainerStats(
     grpc::CallbackServerContext*,

@@ -106,6 +106,19 @@ class RuntimeRpcs final : public runtime::v1::RuntimeService::CallbackService {
       const runtime::v1::ExecSyncRequest* request,
       runtime::v1::ExecSyncResponse* response) override;
 
+  // streaming_rpcs.cc
+  grpc::ServerUnaryReactor* Exec(grpc::CallbackServerContext* context,
+                                 const runtime::v1::ExecRequest* request,
+                                 runtime::v1::ExecResponse* response) override;
+  grpc::ServerUnaryReactor* Attach(
+      grpc::CallbackServerContext* context,
+      const runtime::v1::AttachRequest* request,
+      runtime::v1::AttachResponse* response) override;
+  grpc::ServerUnaryReactor* PortForward(
+      grpc::CallbackServerContext* context,
+      const runtime::v1::PortForwardRequest* request,
+      runtime::v1::PortForwardResponse* response) override;
+
   // stats.cc
   grpc::ServerUnaryReactor* ContainerStats(
       grpc::CallbackServerContext* context,
@@ -125,17 +138,6 @@ class RuntimeRpcs final : public runtime::v1::RuntimeService::CallbackService {
   StreamContainers(
       grpc::CallbackServerContext* context,
       const runtime::v1::StreamContainersRequest* request) override;
-  grpc::ServerUnaryReactor* Exec(grpc::CallbackServerContext* context,
-                                 const runtime::v1::ExecRequest* request,
-                                 runtime::v1::ExecResponse* response) override;
-  grpc::ServerUnaryReactor* Attach(
-      grpc::CallbackServerContext* context,
-      const runtime::v1::AttachRequest* request,
-      runtime::v1::AttachResponse* response) override;
-  grpc::ServerUnaryReactor* PortForward(
-      grpc::CallbackServerContext* context,
-      const runtime::v1::PortForwardRequest* request,
-      runtime::v1::PortForwardResponse* response) override;
   grpc::ServerWriteReactor<runtime::v1::StreamContainerStatsResponse>*
   StreamContainerStats(
       grpc::CallbackServerContext* context,

@@ -15,6 +15,8 @@
 #include "server/core/node.h"
 #include "server/core/pod_service.h"
 #include "server/core/stats.h"
+#include "server/core/stream_request.h"
+#include "server/core/stream_service.h"
 #include "server/cri/host_abilities.h"
 
 namespace gantry::cri {
@@ -38,6 +40,8 @@ struct Services {
   core::ExecService& exec;
   core::StatsService& stats;
   core::ImageService& images;
+  core::StreamService& streams;
+  core::StreamUrls& urls;
   HostAbilities host;
   ServerFacts facts;
 };

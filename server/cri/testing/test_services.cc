@@ -34,6 +34,14 @@ class NoNetwork : public http::Client {
   }
 };
 
+// Streams are served by nobody.
+class FixedUrls : public core::StreamUrls {
+ public:
+  absl::StatusOr<std::string> UrlFor(core::StreamRequest request) override {
+    return absl::StrCat("http://localhost/", request.index());
+  }
+};
+
 cgroup::Hierarchies FakeCgroups(const std::string& directory) {
   CHECK(sys::MkdirAllAt(AT_FDCWD, directory + "/memory", 0700).ok());
   UniqueFd fd = OrDie(sys::OpenAt(AT_FDCWD, directory, O_RDONLY | O_DIRECTORY));
@@ -124,12 +132,16 @@ struct TestServices::Parts {
   core::ExecService exec{node};
   core::StatsService stats{node};
   core::ImageService images{node, http, image::RegistryOptions()};
+  core::StreamService streams{node};
+  FixedUrls urls;
   Services services{node,
                     pod_service,
                     container_service,
                     exec,
                     stats,
                     images,
+                    streams,
+                    urls,
                     HostAbilities(),
                     ServerFacts{.config_json = "{}", .kernel = "test"}};
 };

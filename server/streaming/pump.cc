@@ -1,0 +1,218 @@
+#include "server/streaming/pump.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <utility>
+
+#include "boost/system/error_code.hpp"
+
+namespace gantry::streaming {
+namespace {
+
+using Descriptor = boost::asio::posix::stream_descriptor;
+using boost::system::error_code;
+
+// Read at once; others have their turn between two.
+constexpr size_t kPiece = 32 << 10;
+// What may wait for a reader before the client is held, and when it goes on.
+constexpr size_t kHoldAbove = 64 << 10;
+constexpr size_t kReleaseBelow = 16 << 10;
+// How long an output must be silent, after its program ended, to be over. What
+// passes through a terminal may arrive a moment after the exit.
+constexpr std::chrono::milliseconds kQuiet{200};
+
+void CloseQuietly(Descriptor& descriptor) {
+  error_code ignored;
+  descriptor.close(ignored);
+}
+
+}  // namespace
+
+OutputPump::OutputPump(boost::asio::io_context& io, UniqueFd fd,
+                       Callbacks callbacks)
+    : descriptor_(io), quiet_(io), callbacks_(std::move(callbacks)) {
+  error_code failed;
+  const int number = fd.Release();
+  descriptor_.assign(number, failed);
+  // Cannot be watched: Start ends it.
+  if (failed) UniqueFd closes(number);
+}
+
+void OutputPump::Start() {
+  if (descriptor_.is_open()) {
+    Wait();
+  } else {
+    End();
+  }
+}
+
+void OutputPump::OnRoom() {
+  if (std::exchange(stalled_, false)) Read();
+}
+
+void OutputPump::Drain() {
+  draining_ = true;
+  if (descriptor_.is_open()) ArmQuiet();
+}
+
+void OutputPump::Close() {
+  callbacks_ = Callbacks();
+  quiet_.cancel();
+  CloseQuietly(descriptor_);
+}
+
+void OutputPump::ArmQuiet() {
+  // Silence counts only while somebody would hear.
+  if (stalled_) return;
+  quiet_.expires_after(kQuiet);
+  quiet_.async_wait([self = shared_from_this()](error_code cancelled) {
+    if (!cancelled && !self->stalled_) self->End();
+  });
+}
+
+void OutputPump::Wait() {
+  if (waiting_ || !descriptor_.is_open()) return;
+  waiting_ = true;
+  descriptor_.async_wait(Descriptor::wait_read,
+                         [self = shared_from_this()](error_code failed) {
+                           self->waiting_ = false;
+                           if (!failed) self->Read();
+                         });
+}
+
+void OutputPump::Read() {
+  if (!descriptor_.is_open()) return;
+  if (!callbacks_.has_room()) {
+    stalled_ = true;
+    return;
+  }
+  // Between the read and the delivery nothing else runs on this thread.
+  static thread_local char piece[kPiece];
+  const ssize_t size =
+      ::read(descriptor_.native_handle(), piece, sizeof(piece));
+  if (size == 0 || (size < 0 && errno != EAGAIN && errno != EINTR)) {
+    End();
+    return;
+  }
+  if (draining_) ArmQuiet();
+  if (size > 0) {
+    // The owner may close this pump from within.
+    auto self = shared_from_this();
+    callbacks_.deliver(absl::string_view(piece, static_cast<size_t>(size)));
+  }
+  Wait();
+}
+
+void OutputPump::End() {
+  quiet_.cancel();
+  CloseQuietly(descriptor_);
+  Callbacks callbacks = std::exchange(callbacks_, Callbacks());
+  if (callbacks.ended) callbacks.ended();
+}
+
+InputPump::InputPump(boost::asio::io_context& io, Callbacks callbacks)
+    : descriptor_(io), callbacks_(std::move(callbacks)) {}
+
+void InputPump::Start(UniqueFd fd) {
+  started_ = true;
+  error_code failed;
+  const int number = fd.Release();
+  descriptor_.assign(number, failed);
+  if (failed) {
+    UniqueFd closes(number);
+    Break();
+    return;
+  }
+  if (callbacks_.broken) WatchReader();
+  Flush();
+}
+
+void InputPump::WatchReader() {
+  descriptor_.async_wait(Descriptor::wait_error,
+                         [self = shared_from_this()](error_code failed) {
+                           if (!failed) self->Break();
+                         });
+}
+
+void InputPump::Write(absl::string_view data) {
+  if (broken_ || ending_) {
+    TellConsumed(data.size());
+    return;
+  }
+  pending_.append(data.data(), data.size());
+  if (started_ && !waiting_) Flush();
+  if (pending_.size() > kHoldAbove && !held_ && callbacks_.hold) {
+    held_ = true;
+    callbacks_.hold(true);
+  }
+}
+
+void InputPump::End() {
+  if (std::exchange(ending_, true)) return;
+  if (started_ && !waiting_) Flush();
+}
+
+void InputPump::Close() {
+  broken_ = true;
+  pending_ = std::string();
+  if (std::exchange(held_, false) && callbacks_.hold) callbacks_.hold(false);
+  callbacks_ = Callbacks();
+  CloseQuietly(descriptor_);
+}
+
+void InputPump::Flush() {
+  size_t written = 0;
+  while (written < pending_.size() && descriptor_.is_open()) {
+    const ssize_t size =
+        ::write(descriptor_.native_handle(), pending_.data() + written,
+                pending_.size() - written);
+    if (size > 0) {
+      written += static_cast<size_t>(size);
+    } else if (size < 0 && errno == EINTR) {
+      continue;
+    } else if (size < 0 && errno == EAGAIN) {
+      break;
+    } else {
+      Break();
+      return;
+    }
+  }
+  pending_.erase(0, written);
+  TellConsumed(written);
+  if (!descriptor_.is_open()) return;
+  if (held_ && pending_.size() < kReleaseBelow) {
+    held_ = false;
+    callbacks_.hold(false);
+  }
+  if (pending_.empty()) {
+    if (!ending_) return;
+    if (callbacks_.ended) {
+      std::exchange(callbacks_.ended, nullptr)();
+    } else {
+      CloseQuietly(descriptor_);
+    }
+    return;
+  }
+  waiting_ = true;
+  descriptor_.async_wait(Descriptor::wait_write,
+                         [self = shared_from_this()](error_code failed) {
+                           self->waiting_ = false;
+                           if (!failed && !self->broken_) self->Flush();
+                         });
+}
+
+void InputPump::Break() {
+  if (std::exchange(broken_, true)) return;
+  CloseQuietly(descriptor_);
+  TellConsumed(std::exchange(pending_, std::string()).size());
+  if (std::exchange(held_, false) && callbacks_.hold) callbacks_.hold(false);
+  if (callbacks_.broken) std::exchange(callbacks_.broken, nullptr)();
+}
+
+void InputPump::TellConsumed(size_t size) {
+  if (size > 0 && callbacks_.consumed) callbacks_.consumed(size);
+}
+
+}  // namespace gantry::streaming
