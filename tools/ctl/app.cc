@@ -71,6 +71,7 @@ int RunGantryctl(const std::vector<std::string>& arguments, std::ostream& out,
   AddStatsCommand(app, context);
   AddLogsCommand(app, context);
   AddExecCommand(app, context);
+  AddStreamCommands(app, context);
   AddEndCommands(app, context);
   // CLI11 takes them last first.
   std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());

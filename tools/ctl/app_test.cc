@@ -194,9 +194,14 @@ TEST_F(AppTest, ExecPrintsBothStreamsAndPassesTheExitCodeOn) {
   EXPECT_THAT(server_->last_exec(), ElementsAre("ls", "--"));
 }
 
-TEST_F(AppTest, InteractiveExecIsRefusedClearly) {
-  EXPECT_EQ(Run({"exec", "-it", "web", "sh"}), 1);
-  EXPECT_THAT(err_.str(), HasSubstr("-i and -t are not available"));
+TEST_F(AppTest, StreamingCommandsCheckBeforeTheyConnect) {
+  ASSERT_EQ(RunImage({"-d", "--name", "web"}, {"sleep"}), 0);
+  EXPECT_EQ(Run({"attach", "none"}), 1);
+  EXPECT_THAT(err_.str(), HasSubstr("none"));
+  EXPECT_EQ(Run({"exec", "-it", "none", "sh"}), 1);
+  EXPECT_THAT(err_.str(), HasSubstr("none"));
+  EXPECT_EQ(Run({"port-forward", "web", "80:x"}), 1);
+  EXPECT_THAT(err_.str(), HasSubstr("expected a port from 1 to 65535"));
 }
 
 TEST_F(AppTest, LogsOfAnExitedContainer) {

@@ -72,6 +72,9 @@ class Client {
       const v1::ListContainerStatsRequest& request);
   // Not limited by default: how long the program runs is its own affair.
   Answer<v1::ExecSyncResponse> Call(const v1::ExecSyncRequest& request);
+  Answer<v1::ExecResponse> Call(const v1::ExecRequest& request);
+  Answer<v1::AttachResponse> Call(const v1::AttachRequest& request);
+  Answer<v1::PortForwardResponse> Call(const v1::PortForwardRequest& request);
 
   Answer<v1::ListImagesResponse> Call(const v1::ListImagesRequest& request);
   Answer<v1::ImageStatusResponse> Call(const v1::ImageStatusRequest& request);

@@ -80,6 +80,7 @@ void AddStatsCommand(CLI::App& app, Context& context);
 void AddRunCommand(CLI::App& app, Context& context);
 void AddLogsCommand(CLI::App& app, Context& context);
 void AddExecCommand(CLI::App& app, Context& context);
+void AddStreamCommands(CLI::App& app, Context& context);  // attach, ...
 void AddEndCommands(CLI::App& app, Context& context);  // stop, rm, stopp, rmp
 
 }  // namespace gantry::ctl
