@@ -77,7 +77,10 @@ absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(
   return server;
 }
 
+GrpcServer::~GrpcServer() { services_.node.events.Close(); }
+
 void GrpcServer::Shutdown(absl::Duration patience) {
+  services_.node.events.Close();
   const absl::Time deadline = absl::Now() + patience;
   absl::Notification closed;
   // Again and again, for a connection may have been accepted just before.

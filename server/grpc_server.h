@@ -28,7 +28,10 @@ class GrpcServer {
   static absl::StatusOr<std::unique_ptr<GrpcServer>> Start(
       const std::string& socket_path, cri::Services& services);
 
-  // Takes no new calls from now on; calls under way go on. When all have been
+  ~GrpcServer();
+
+  // Takes no new calls from now on; calls under way go on, but for those that
+  // follow events: they end with what has happened so far. When all have been
   // answered, at the latest after `patience`, connections are closed, and with
   // them streams without an end (call_counter.h); what is still under way is
   // told that its client is gone. A call that does not end by itself then is
@@ -37,8 +40,12 @@ class GrpcServer {
 
  private:
   explicit GrpcServer(cri::Services& services)
-      : runtime_(services), images_(services), admin_(services) {}
+      : services_(services),
+        runtime_(services),
+        images_(services),
+        admin_(services) {}
 
+  cri::Services& services_;
   CallCounter calls_;
   cri::RuntimeRpcs runtime_;
   cri::ImageRpcs images_;

@@ -51,6 +51,20 @@ struct MemoryStats {
   // What is left of the swap allowance; unset if there is no limit.
   std::optional<uint64_t> swap_available_bytes;
   std::optional<Pressure> pressure;
+
+  // Only with Scope::kAll.
+  std::optional<uint64_t> cache_bytes;
+  std::optional<uint64_t> mapped_file_bytes;
+  std::optional<uint64_t> active_file_bytes;
+  std::optional<uint64_t> inactive_file_bytes;
+  std::optional<uint64_t> kernel_bytes;
+  // The most that was ever charged.
+  std::optional<uint64_t> max_usage_bytes;
+  // How often a charge ran into the limit.
+  std::optional<uint64_t> limit_hits;
+  // Faults of this cgroup alone, without those below it; v1 only.
+  std::optional<uint64_t> own_page_faults;
+  std::optional<uint64_t> own_major_page_faults;
 };
 
 struct PidsStats {
@@ -58,12 +72,24 @@ struct PidsStats {
   std::optional<uint64_t> limit;  // unset: no limit
 };
 
-// Sums over all devices.
+struct DeviceIo {
+  uint32_t major = 0;
+  uint32_t minor = 0;
+  uint64_t read_bytes = 0;
+  uint64_t write_bytes = 0;
+  uint64_t read_operations = 0;
+  uint64_t write_operations = 0;
+
+  bool operator==(const DeviceIo&) const = default;
+};
+
+// Sums over all devices, and each device.
 struct IoStats {
   std::optional<uint64_t> read_bytes;
   std::optional<uint64_t> write_bytes;
   std::optional<uint64_t> read_operations;
   std::optional<uint64_t> write_operations;
+  std::vector<DeviceIo> devices;
   std::optional<Pressure> pressure;
 };
 
@@ -71,6 +97,14 @@ struct HugepageStats {
   std::string page_size;
   uint64_t usage_bytes = 0;
   std::optional<uint64_t> limit_bytes;
+  std::optional<uint64_t> max_usage_bytes;
+};
+
+// How much of a Stats is read: each file costs time.
+enum class Scope {
+  // cpu.usage_ns, memory, and what presses.
+  kUsage,
+  kAll,
 };
 
 struct Stats {
@@ -79,6 +113,8 @@ struct Stats {
   PidsStats pids;
   IoStats io;
   std::vector<HugepageStats> hugepages;
+  // Processes that the OOM killer took.
+  std::optional<uint64_t> oom_kills;
 };
 
 }  // namespace gantry::cgroup

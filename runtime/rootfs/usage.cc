@@ -109,4 +109,12 @@ absl::StatusOr<Usage> FilesystemUsage(int dirfd) {
                .inodes = static_cast<int64_t>(fs.f_files - fs.f_ffree)};
 }
 
+absl::StatusOr<Capacity> FilesystemCapacity(int dirfd) {
+  struct statfs fs;
+  if (fstatfs(dirfd, &fs) != 0) return ErrnoStatus(errno, "statfs");
+  return Capacity{.bytes = fs.f_blocks * fs.f_bsize,
+                  .inodes = fs.f_files,
+                  .free_inodes = fs.f_ffree};
+}
+
 }  // namespace gantry::rootfs

@@ -25,6 +25,15 @@ absl::StatusOr<Usage> UsageOf(int dirfd);
 // Of the whole file system that `dirfd` is on: used bytes and inodes.
 absl::StatusOr<Usage> FilesystemUsage(int dirfd);
 
+struct Capacity {
+  uint64_t bytes = 0;
+  uint64_t inodes = 0;
+  uint64_t free_inodes = 0;
+};
+
+// Of the whole file system that `dirfd` is on: what it has room for.
+absl::StatusOr<Capacity> FilesystemCapacity(int dirfd);
+
 }  // namespace gantry::rootfs
 
 #endif  // GANTRY_RUNTIME_ROOTFS_USAGE_H_

@@ -21,6 +21,7 @@
 #include "server/core/image_mounts.h"
 #include "server/core/names.h"
 #include "server/core/pod_steps.h"
+#include "server/core/publish.h"
 #include "server/core/records.h"
 #include "server/core/signals.h"
 
@@ -183,8 +184,7 @@ work::Task<absl::StatusOr<std::string>> ContainerService::Create(
         << "container " << container.id() << " could not be undone: " << undone;
     CO_RETURN_IF_ERROR(made) << "create container " << name;
   }
-  node_.events.Publish(
-      {Event::Kind::kCreated, pod_id, container.id(), node_.clock.UnixNanos()});
+  PublishContainerEvent(node_, Event::Kind::kCreated, container);
   co_return container.id();
 }
 

@@ -7,6 +7,7 @@
 #include "glog/logging.h"
 #include "runtime/base/status.h"
 #include "server/core/container_steps.h"
+#include "server/core/publish.h"
 #include "server/core/records.h"
 
 namespace gantry::core {
@@ -23,8 +24,7 @@ work::Task<void> NotePauseEnd(Node& node, std::string pod_id) {
   stopped.set_state(record::PodRecord::NOT_READY);
   absl::Status saved = SaveRecord(node, stopped);
   LOG_IF(ERROR, !saved.ok()) << "pod " << pod_id << ": " << saved;
-  node.events.Publish(
-      {Event::Kind::kStopped, pod_id, "", node.clock.UnixNanos()});
+  if (saved.ok()) PublishPodEvent(node, Event::Kind::kStopped, pod_id);
 }
 
 }  // namespace
@@ -73,10 +73,6 @@ work::Task<void> NoteEnd(Node& node, std::string id,
   LOG_IF(ERROR, !noted.ok() && !absl::IsNotFound(noted))
       << "container " << id << ": note its end: " << noted;
   node.shims.Drop(id);
-  if (first && !(*container)->spec().pause()) {
-    node.events.Publish(
-        {Event::Kind::kStopped, (*container)->pod_id(), id, now});
-  }
   node.exits.NoteEnd(id);
   if (first && (*container)->spec().pause()) {
     // Not awaited: whoever stops the pod holds its lock and waits for us.

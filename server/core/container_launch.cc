@@ -219,10 +219,7 @@ work::Task<absl::Status> ContainerService::Start(std::string id) {
         "start container ", id, ": its pod ", pod->id(), " is not READY"));
   }
   absl::Status launched = co_await LaunchContainer(node_, id);
-  CO_RETURN_IF_ERROR(launched) << "start container " << id;
-  node_.events.Publish(
-      {Event::Kind::kStarted, pod->id(), id, node_.clock.UnixNanos()});
-  co_return absl::OkStatus();
+  co_return Annotate(launched, absl::StrCat("start container ", id));
 }
 
 void ContainerService::NoteStartTold(absl::string_view id) {

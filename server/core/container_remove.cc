@@ -11,6 +11,7 @@
 #include "server/core/container_service.h"
 #include "server/core/container_steps.h"
 #include "server/core/layers_in_use.h"
+#include "server/core/publish.h"
 #include "server/core/records.h"
 
 namespace gantry::core {
@@ -80,9 +81,15 @@ work::Task<absl::Status> RemoveContainer(Node& node, std::string id) {
         record.set_state(record::ContainerRecord::REMOVING);
       });
   CO_RETURN_IF_ERROR(removing);
-  co_return co_await work::RunOn(
+  absl::Status removed = co_await work::RunOn(
       node.blocking_executor, node.executor,
       [&node, &container] { return RemoveRemains(node, **container); });
+  CO_RETURN_IF_ERROR(removed);
+  // Nobody was told of one whose create failed.
+  if ((*container)->state() != record::ContainerRecord::CREATING) {
+    PublishContainerEvent(node, Event::Kind::kDeleted, **container);
+  }
+  co_return absl::OkStatus();
 }
 
 work::Task<absl::Status> ContainerService::Remove(std::string id) {
@@ -94,10 +101,7 @@ work::Task<absl::Status> ContainerService::Remove(std::string id) {
   const std::string pod_id = (*found)->pod_id();
   work::KeyedLock::Guard guard = co_await node_.pod_locks.Acquire(pod_id);
   absl::Status removed = co_await RemoveContainer(node_, id);
-  CO_RETURN_IF_ERROR(removed) << "remove container " << id;
-  node_.events.Publish(
-      {Event::Kind::kDeleted, pod_id, id, node_.clock.UnixNanos()});
-  co_return absl::OkStatus();
+  co_return Annotate(removed, absl::StrCat("remove container ", id));
 }
 
 }  // namespace gantry::core

@@ -1,9 +1,11 @@
 #include "server/core/container_steps.h"
 
+#include <optional>
 #include <utility>
 
 #include "runtime/base/status.h"
 #include "runtime/cgroup/cgroup_manager.h"
+#include "server/core/publish.h"
 #include "server/core/records.h"
 
 namespace gantry::core {
@@ -11,6 +13,16 @@ namespace {
 
 // How long a cgroup may stay busy with processes that are already dead.
 constexpr std::chrono::milliseconds kCgroupPatience{5000};
+
+using State = record::ContainerRecord::State;
+
+// What a change of state means to those who follow containers.
+std::optional<Event::Kind> EventOf(State from, State to) {
+  if (from == to) return std::nullopt;
+  if (to == record::ContainerRecord::RUNNING) return Event::Kind::kStarted;
+  if (to == record::ContainerRecord::EXITED) return Event::Kind::kStopped;
+  return std::nullopt;
+}
 
 }  // namespace
 
@@ -30,7 +42,12 @@ work::Task<absl::Status> UpdateRecord(Node& node, std::string id,
   CO_ASSIGN_OR_RETURN(ContainerPtr current, node.containers.Get(id));
   record::ContainerRecord changed = *current;
   change(changed);
-  co_return SaveRecord(node, changed);
+  CO_RETURN_IF_ERROR(SaveRecord(node, changed));
+  // Before the lock is free: the next change's event comes after this one.
+  if (const auto kind = EventOf(current->state(), changed.state())) {
+    PublishContainerEvent(node, *kind, changed);
+  }
+  co_return absl::OkStatus();
 }
 
 std::vector<ContainerPtr> ContainersOf(Node& node, absl::string_view pod_id) {

@@ -22,7 +22,8 @@ namespace gantry::core {
 using RecordChange = std::function<void(record::ContainerRecord&)>;
 
 // Reads, changes and writes one container's record as one step, on disk and in
-// the index. NOT_FOUND if it is gone.
+// the index, and tells subscribers of a start or an end that it means.
+// NOT_FOUND if it is gone.
 // A change that captures more than numbers and references is given a name
 // before it is passed: GCC 12 destroys such temporaries of a co_await twice.
 work::Task<absl::Status> UpdateRecord(Node& node, std::string id,

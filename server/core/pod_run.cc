@@ -16,6 +16,7 @@
 #include "server/core/pod_files.h"
 #include "server/core/pod_service.h"
 #include "server/core/pod_steps.h"
+#include "server/core/publish.h"
 #include "server/core/records.h"
 
 namespace gantry::core {
@@ -152,10 +153,8 @@ work::Task<absl::StatusOr<std::string>> PodService::Run(PodRequest request) {
         << "pod " << pod.id() << " could not be undone: " << undone;
     CO_RETURN_IF_ERROR(made) << "run pod " << name;
   }
-  node_.events.Publish(
-      {Event::Kind::kCreated, pod.id(), "", node_.clock.UnixNanos()});
-  node_.events.Publish(
-      {Event::Kind::kStarted, pod.id(), "", node_.clock.UnixNanos()});
+  PublishPodEvent(node_, Event::Kind::kCreated, pod.id());
+  PublishPodEvent(node_, Event::Kind::kStarted, pod.id());
   co_return pod.id();
 }
 

@@ -1,6 +1,8 @@
 #include <fcntl.h>
 #include <sys/mount.h>
 
+#include <algorithm>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -14,6 +16,7 @@
 #include "server/core/container_steps.h"
 #include "server/core/pod_service.h"
 #include "server/core/pod_steps.h"
+#include "server/core/publish.h"
 #include "server/core/records.h"
 
 namespace gantry::core {
@@ -63,12 +66,14 @@ work::Task<absl::Status> StopPod(Node& node, record::PodRecord pod) {
 }
 
 work::Task<absl::Status> RemovePod(Node& node, record::PodRecord pod) {
+  const bool was_ready = pod.state() == record::PodRecord::READY;
   if (pod.state() != record::PodRecord::REMOVING) {
     pod.set_state(record::PodRecord::REMOVING);
     CO_RETURN_IF_ERROR(SaveRecord(node, pod));
   }
   absl::Status stopped = co_await StopPod(node, pod);
   CO_RETURN_IF_ERROR(stopped);
+  if (was_ready) PublishPodEvent(node, Event::Kind::kStopped, pod.id());
   for (const ContainerPtr& container : ContainersOf(node, pod.id())) {
     absl::Status removed = co_await RemoveContainer(node, container->id());
     CO_RETURN_IF_ERROR(removed);
@@ -101,8 +106,7 @@ work::Task<absl::Status> PodService::Stop(std::string id) {
   pod.set_state(record::PodRecord::NOT_READY);
   pod.clear_ips();
   CO_RETURN_IF_ERROR(SaveRecord(node_, pod));
-  node_.events.Publish(
-      {Event::Kind::kStopped, id, "", node_.clock.UnixNanos()});
+  PublishPodEvent(node_, Event::Kind::kStopped, id);
   co_return absl::OkStatus();
 }
 
@@ -117,8 +121,10 @@ work::Task<absl::Status> PodService::Remove(std::string id) {
   if (!found.ok()) co_return absl::OkStatus();
   absl::Status removed = co_await RemovePod(node_, **found);
   CO_RETURN_IF_ERROR(removed) << "remove pod " << id;
-  node_.events.Publish(
-      {Event::Kind::kDeleted, id, "", node_.clock.UnixNanos()});
+  record::PodRecord last = **found;
+  last.set_state(record::PodRecord::NOT_READY);
+  last.clear_ips();
+  PublishPodDeleted(node_, std::make_shared<const record::PodRecord>(last));
   co_return absl::OkStatus();
 }
 

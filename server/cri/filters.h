@@ -67,6 +67,13 @@ inline bool Matches(const record::ContainerRecord& container,
          HasLabels(container.labels(), filter.label_selector());
 }
 
+inline bool Matches(const record::PodRecord& pod,
+                    const runtime::v1::PodSandboxStatsFilter& filter) {
+  return pod.state() == record::PodRecord::READY &&
+         HasId(pod.id(), filter.id()) &&
+         HasLabels(pod.labels(), filter.label_selector());
+}
+
 }  // namespace gantry::cri
 
 #endif  // GANTRY_SERVER_CRI_FILTERS_H_

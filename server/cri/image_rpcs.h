@@ -35,8 +35,6 @@ class ImageRpcs final : public runtime::v1::ImageService::CallbackService {
       grpc::CallbackServerContext* context,
       const runtime::v1::ImageFsInfoRequest* request,
       runtime::v1::ImageFsInfoResponse* response) override;
-
-  // not_built.cc: UNIMPLEMENTED with its name.
   grpc::ServerWriteReactor<runtime::v1::StreamImagesResponse>* StreamImages(
       grpc::CallbackServerContext* context,
       const runtime::v1::StreamImagesRequest* request) override;

@@ -1,5 +1,6 @@
 // Images.
 
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -10,6 +11,7 @@
 #include "server/cri/host_abilities.h"
 #include "server/cri/image_rpcs.h"
 #include "server/cri/info.h"
+#include "server/cri/item_stream.h"
 #include "server/cri/translate_image.h"
 
 namespace gantry::cri {
@@ -20,24 +22,32 @@ using ::runtime::v1::ImageStatusResponse;
 using ::runtime::v1::ListImagesResponse;
 using ::runtime::v1::PullImageResponse;
 using ::runtime::v1::RemoveImageResponse;
+using ::runtime::v1::StreamImagesResponse;
+
+// Those that match.
+absl::StatusOr<std::vector<record::ImageRecord>> Find(
+    const Services& services, const runtime::v1::ImageFilter& filter) {
+  RETURN_IF_ERROR(CheckRuntimeHandler("filter.image.runtime_handler",
+                                      filter.image().runtime_handler(),
+                                      services.host));
+  const std::string& wanted = filter.image().image();
+  if (wanted.empty()) return services.images.List();
+  std::vector<record::ImageRecord> found;
+  absl::StatusOr<record::ImageRecord> image = services.images.Get(wanted);
+  if (absl::IsNotFound(image.status())) return found;
+  RETURN_IF_ERROR(image);
+  found.push_back(*std::move(image));
+  return found;
+}
 
 absl::StatusOr<ListImagesResponse> List(
     const Services& services, const runtime::v1::ListImagesRequest& request) {
+  ASSIGN_OR_RETURN(std::vector<record::ImageRecord> images,
+                   Find(services, request.filter()));
   ListImagesResponse response;
-  const runtime::v1::ImageSpec& filter = request.filter().image();
-  RETURN_IF_ERROR(CheckRuntimeHandler("filter.image.runtime_handler",
-                                      filter.runtime_handler(), services.host));
-  const std::string& wanted = filter.image();
-  if (wanted.empty()) {
-    for (const record::ImageRecord& image : services.images.List()) {
-      *response.add_images() = ImageToCri(image, services.host);
-    }
-    return response;
+  for (const record::ImageRecord& image : images) {
+    *response.add_images() = ImageToCri(image, services.host);
   }
-  absl::StatusOr<record::ImageRecord> image = services.images.Get(wanted);
-  if (absl::IsNotFound(image.status())) return response;
-  RETURN_IF_ERROR(image);
-  *response.add_images() = ImageToCri(*image, services.host);
   return response;
 }
 
@@ -125,6 +135,26 @@ grpc::ServerUnaryReactor* ImageRpcs::ListImages(
     runtime::v1::ListImagesResponse* response) {
   return AnswerNow(context, {"ListImages", request->filter().image().image()},
                    List(services_, *request), response);
+}
+
+grpc::ServerWriteReactor<StreamImagesResponse>* ImageRpcs::StreamImages(
+    grpc::CallbackServerContext* /*context*/,
+    const runtime::v1::StreamImagesRequest* request) {
+  const CallName call{"StreamImages", request->filter().image().image()};
+  absl::StatusOr<std::vector<record::ImageRecord>> images =
+      Find(services_, request->filter());
+  if (!images.ok()) {
+    return new FailedStream<StreamImagesResponse>(call, images.status());
+  }
+  using Images = ListedItems<runtime::v1::Image, record::ImageRecord>;
+  return new ItemStream<StreamImagesResponse, runtime::v1::Image>(
+      services_.node.tasks, call,
+      std::make_unique<Images>(*std::move(images),
+                               [&services = services_](
+                                   const record::ImageRecord& image) {
+                                 return ImageToCri(image, services.host);
+                               }),
+      &StreamImagesResponse::mutable_images);
 }
 
 grpc::ServerUnaryReactor* ImageRpcs::ImageStatus(

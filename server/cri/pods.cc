@@ -42,22 +42,25 @@ work::Task<absl::StatusOr<RunPodSandboxResponse>> Run(
 absl::StatusOr<PodSandboxStatusResponse> StatusOf(
     const Services& services,
     const runtime::v1::PodSandboxStatusRequest& request) {
+  // Before the look: what is told is no older than that.
+  const int64_t now = services.node.clock.UnixNanos();
   ASSIGN_OR_RETURN(core::PodPtr pod,
                    services.pods.Get(request.pod_sandbox_id()));
   PodSandboxStatusResponse response;
+  response.set_timestamp(now);
   *response.mutable_status() = PodStatusToCri(*pod);
   if (request.verbose()) {
     runtime::v1::PodSandboxConfig config;
     config.ParseFromString(pod->cri_config());
     (*response.mutable_info())["info"] = PodInfo(*pod, config);
   }
+  // For clients that follow events: what they build upon.
   ContainerTranslator translator(services.images);
   for (const core::ContainerPtr& container : services.containers.List()) {
     if (container->pod_id() == pod->id() && IsShown(*container)) {
       *response.add_containers_statuses() = translator.Status(*container);
     }
   }
-  response.set_timestamp(services.node.clock.UnixNanos());
   return response;
 }
 

@@ -1,8 +1,6 @@
 // The RPCs over a unix socket, by clients of the generated stubs and by the
 // descriptors of the services.
 
-#include <signal.h>
-
 #include <memory>
 #include <set>
 #include <string>
@@ -14,12 +12,9 @@
 #include "google/protobuf/descriptor.h"
 #include "google/protobuf/descriptor.pb.h"
 #include "grpcpp/generic/generic_stub.h"
-#include "grpcpp/grpcpp.h"
-#include "gtest/gtest.h"
-#include "runtime/base/testing/status_matchers.h"
 #include "runtime/json/json.h"
 #include "server/call_counter.h"
-#include "server/cri/testing/test_services.h"
+#include "server/cri/testing/rpc_case.h"
 #include "server/grpc_server.h"
 #include "server/testing/short_dir.h"
 
@@ -29,23 +24,8 @@ namespace {
 using ::testing::HasSubstr;
 namespace api = ::runtime::v1;
 
-class RpcsTest : public ::testing::Test {
+class RpcsTest : public testing::RpcCase {
  protected:
-  void SetUp() override {
-    signal(SIGPIPE, SIG_IGN);
-    const std::string socket = dir_.path() + "/s";
-    ASSERT_OK_AND_ASSIGN(server_,
-                         server::GrpcServer::Start(socket, services_.get()));
-    channel_ = grpc::CreateChannel("unix://" + socket,
-                                   grpc::InsecureChannelCredentials());
-    runtime_ = api::RuntimeService::NewStub(channel_);
-    images_ = api::ImageService::NewStub(channel_);
-    admin_ = admin::v1::Admin::NewStub(channel_);
-  }
-  void TearDown() override {
-    if (server_ != nullptr) server_->Shutdown(absl::Seconds(10));
-  }
-
   // Sends an empty request; the answer's status is what is asked for.
   grpc::Status CallEmpty(const google::protobuf::MethodDescriptor& method) {
     grpc::GenericStub stub(channel_);
@@ -76,53 +56,12 @@ class RpcsTest : public ::testing::Test {
     next();
     return status;
   }
-
-  void PutPod(const std::string& id, record::PodRecord::State state) {
-    record::PodRecord pod;
-    pod.set_id(id);
-    pod.set_name("name of " + id);
-    pod.set_state(state);
-    pod.mutable_metadata()->set_name("pod-" + id);
-    (*pod.mutable_labels())["app"] = "web";
-    services_.node().pods.Put(pod);
-  }
-
-  void PutContainer(const std::string& id, const std::string& pod_id) {
-    record::ContainerRecord container;
-    container.set_id(id);
-    container.set_pod_id(pod_id);
-    container.set_name("name of " + id);
-    container.set_state(record::ContainerRecord::CREATED);
-    container.set_image_id("sha256:1");
-    services_.node().containers.Put(container);
-  }
-
-  server::testing::ShortDir dir_;
-  testing::TestServices services_;
-  std::unique_ptr<server::GrpcServer> server_;
-  std::shared_ptr<grpc::Channel> channel_;
-  std::unique_ptr<api::RuntimeService::Stub> runtime_;
-  std::unique_ptr<api::ImageService::Stub> images_;
-  std::unique_ptr<admin::v1::Admin::Stub> admin_;
 };
 
 // What this build leaves to later; everything else must work.
 const std::set<std::string>& NotBuilt() {
-  static const auto* const names =
-      new std::set<std::string>{"CheckpointContainer",
-                                "CheckpointPod",
-                                "GetContainerEvents",
-                                "ListMetricDescriptors",
-                                "ListPodSandboxMetrics",
-                                "ListPodSandboxStats",
-                                "PodSandboxStats",
-                                "RestorePod",
-                                "StreamContainerStats",
-                                "StreamContainers",
-                                "StreamImages",
-                                "StreamPodSandboxMetrics",
-                                "StreamPodSandboxStats",
-                                "StreamPodSandboxes"};
+  static const auto* const names = new std::set<std::string>{
+      "CheckpointContainer", "CheckpointPod", "RestorePod"};
   return *names;
 }
 
@@ -136,6 +75,8 @@ TEST_F(RpcsTest, EveryRpcWorksOrNamesItself) {
     ASSERT_NE(service, nullptr) << name;
     for (int i = 0; i < service->method_count(); ++i, ++count) {
       const google::protobuf::MethodDescriptor& method = *service->method(i);
+      // Ends with its client (events_test.cc).
+      if (method.name() == "GetContainerEvents") continue;
       grpc::Status status = CallEmpty(method);
       if (NotBuilt().contains(method.name())) {
         EXPECT_EQ(status.error_code(), grpc::UNIMPLEMENTED) << method.name();

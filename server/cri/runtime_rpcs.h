@@ -128,20 +128,12 @@ class RuntimeRpcs final : public runtime::v1::RuntimeService::CallbackService {
       grpc::CallbackServerContext* context,
       const runtime::v1::ListContainerStatsRequest* request,
       runtime::v1::ListContainerStatsResponse* response) override;
-
-  // not_built.cc: UNIMPLEMENTED with their name.
-  grpc::ServerWriteReactor<runtime::v1::StreamPodSandboxesResponse>*
-  StreamPodSandboxes(
-      grpc::CallbackServerContext* context,
-      const runtime::v1::StreamPodSandboxesRequest* request) override;
-  grpc::ServerWriteReactor<runtime::v1::StreamContainersResponse>*
-  StreamContainers(
-      grpc::CallbackServerContext* context,
-      const runtime::v1::StreamContainersRequest* request) override;
   grpc::ServerWriteReactor<runtime::v1::StreamContainerStatsResponse>*
   StreamContainerStats(
       grpc::CallbackServerContext* context,
       const runtime::v1::StreamContainerStatsRequest* request) override;
+
+  // pod_stats.cc
   grpc::ServerUnaryReactor* PodSandboxStats(
       grpc::CallbackServerContext* context,
       const runtime::v1::PodSandboxStatsRequest* request,
@@ -154,21 +146,8 @@ class RuntimeRpcs final : public runtime::v1::RuntimeService::CallbackService {
   StreamPodSandboxStats(
       grpc::CallbackServerContext* context,
       const runtime::v1::StreamPodSandboxStatsRequest* request) override;
-  grpc::ServerUnaryReactor* CheckpointContainer(
-      grpc::CallbackServerContext* context,
-      const runtime::v1::CheckpointContainerRequest* request,
-      runtime::v1::CheckpointContainerResponse* response) override;
-  grpc::ServerUnaryReactor* CheckpointPod(
-      grpc::CallbackServerContext* context,
-      const runtime::v1::CheckpointPodRequest* request,
-      runtime::v1::CheckpointPodResponse* response) override;
-  grpc::ServerUnaryReactor* RestorePod(
-      grpc::CallbackServerContext* context,
-      const runtime::v1::RestorePodRequest* request,
-      runtime::v1::RestorePodResponse* response) override;
-  grpc::ServerWriteReactor<runtime::v1::ContainerEventResponse>*
-  GetContainerEvents(grpc::CallbackServerContext* context,
-                     const runtime::v1::GetEventsRequest* request) override;
+
+  // metrics.cc
   grpc::ServerUnaryReactor* ListMetricDescriptors(
       grpc::CallbackServerContext* context,
       const runtime::v1::ListMetricDescriptorsRequest* request,
@@ -181,6 +160,46 @@ class RuntimeRpcs final : public runtime::v1::RuntimeService::CallbackService {
   StreamPodSandboxMetrics(
       grpc::CallbackServerContext* context,
       const runtime::v1::StreamPodSandboxMetricsRequest* request) override;
+
+  // streams.cc
+  grpc::ServerWriteReactor<runtime::v1::StreamPodSandboxesResponse>*
+  StreamPodSandboxes(
+      grpc::CallbackServerContext* context,
+      const runtime::v1::StreamPodSandboxesRequest* request) override;
+  grpc::ServerWriteReactor<runtime::v1::StreamContainersResponse>*
+  StreamContainers(
+      grpc::CallbackServerContext* context,
+      const runtime::v1::StreamContainersRequest* request) override;
+
+  // events.cc
+  grpc::ServerWriteReactor<runtime::v1::ContainerEventResponse>*
+  GetContainerEvents(grpc::CallbackServerContext* context,
+                     const runtime::v1::GetEventsRequest* request) override;
+
+  // not_built.cc: UNIMPLEMENTED with their name.
+  grpc::ServerUnaryReactor* Exec(grpc::CallbackServerContext* context,
+                                 const runtime::v1::ExecRequest* request,
+                                 runtime::v1::ExecResponse* response) override;
+  grpc::ServerUnaryReactor* Attach(
+      grpc::CallbackServerContext* context,
+      const runtime::v1::AttachRequest* request,
+      runtime::v1::AttachResponse* response) override;
+  grpc::ServerUnaryReactor* PortForward(
+      grpc::CallbackServerContext* context,
+      const runtime::v1::PortForwardRequest* request,
+      runtime::v1::PortForwardResponse* response) override;
+  grpc::ServerUnaryReactor* CheckpointContainer(
+      grpc::CallbackServerContext* context,
+      const runtime::v1::CheckpointContainerRequest* request,
+      runtime::v1::CheckpointContainerResponse* response) override;
+  grpc::ServerUnaryReactor* CheckpointPod(
+      grpc::CallbackServerContext* context,
+      const runtime::v1::CheckpointPodRequest* request,
+      runtime::v1::CheckpointPodResponse* response) override;
+  grpc::ServerUnaryReactor* RestorePod(
+      grpc::CallbackServerContext* context,
+      const runtime::v1::RestorePodRequest* request,
+      runtime::v1::RestorePodResponse* response) override;
 
  private:
   Services& services_;

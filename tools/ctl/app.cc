@@ -69,6 +69,7 @@ int RunGantryctl(const std::vector<std::string>& arguments, std::ostream& out,
   AddRunCommand(app, context);
   AddListCommands(app, context);
   AddStatsCommand(app, context);
+  AddEventsCommand(app, context);
   AddLogsCommand(app, context);
   AddExecCommand(app, context);
   AddStreamCommands(app, context);

@@ -204,6 +204,41 @@ TEST_F(AppTest, StreamingCommandsCheckBeforeTheyConnect) {
   EXPECT_THAT(err_.str(), HasSubstr("expected a port from 1 to 65535"));
 }
 
+TEST_F(AppTest, PodStatsShowTheNetworkToo) {
+  ASSERT_EQ(RunImage({"-d", "--name", "web"}, {"sleep"}), 0);
+  EXPECT_EQ(Run({"stats", "--pods"}), 0);
+  EXPECT_THAT(out_.str(), HasSubstr("RECEIVED"));
+  EXPECT_THAT(out_.str(), HasSubstr("25.0    2.0 KiB   -       4.0 KiB"));
+  EXPECT_EQ(Run({"stats", "--pods", "--output", "json"}), 0);
+  EXPECT_THAT(out_.str(), HasSubstr("\"usageNanoCores\""));
+  EXPECT_EQ(Run({"stats", "--pods", "nothing"}), 1);
+  EXPECT_THAT(err_.str(), HasSubstr("nothing"));
+}
+
+TEST_F(AppTest, EventsArePrintedAsTheyCome) {
+  ::runtime::v1::ContainerEventResponse event;
+  event.set_container_id("0123456789abcdef");
+  event.set_container_event_type(::runtime::v1::CONTAINER_STOPPED_EVENT);
+  event.mutable_pod_sandbox_status()->set_id("fedcba9876543210");
+  event.mutable_pod_sandbox_status()->mutable_metadata()->set_name("pod");
+  ::runtime::v1::ContainerStatus& status = *event.add_containers_statuses();
+  status.set_id("0123456789abcdef");
+  status.mutable_metadata()->set_name("web\n");
+  status.set_state(::runtime::v1::CONTAINER_EXITED);
+  status.set_reason("Error");
+  status.set_exit_code(3);
+  server_->AddEvent(event);
+  event.set_container_id("fedcba9876543210");
+  event.set_container_event_type(::runtime::v1::CONTAINER_DELETED_EVENT);
+  server_->AddEvent(event);
+  EXPECT_EQ(Run({"events"}), 0);
+  EXPECT_THAT(out_.str(), HasSubstr("container  stopped  0123456789ab  "
+                                    "web? (Error, exit code 3)\n"));
+  EXPECT_THAT(out_.str(), HasSubstr("pod        deleted  fedcba987654  pod\n"));
+  EXPECT_EQ(Run({"events", "--output", "json"}), 0);
+  EXPECT_THAT(out_.str(), HasSubstr("CONTAINER_STOPPED_EVENT"));
+}
+
 TEST_F(AppTest, LogsOfAnExitedContainer) {
   ASSERT_EQ(RunImage({"--name", "talker"}, {"echo", "hello"}), 0);
   EXPECT_EQ(Run({"logs", "talker"}), 0);

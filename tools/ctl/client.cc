@@ -2,11 +2,13 @@
 
 #include <grpcpp/grpcpp.h>
 
+#include <thread>
 #include <utility>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
 #include "proto/admin.grpc.pb.h"
 #include "proto/cri/v1/api.grpc.pb.h"
@@ -21,6 +23,8 @@ namespace {
 constexpr absl::Duration kQuestion = absl::Seconds(10);
 constexpr absl::Duration kChange = absl::Minutes(2);
 constexpr absl::Duration kUnlimited = absl::InfiniteDuration();
+// How often a call without end looks whether to go on.
+constexpr absl::Duration kStopPoll = absl::Milliseconds(100);
 
 // gRPC's codes are numbered as absl's are.
 absl::Status FromGrpc(const grpc::Status& status) {
@@ -141,6 +145,7 @@ GANTRY_CTL_CALL(RemoveContainer, runtime, RuntimeService, kChange)
 GANTRY_CTL_CALL(ContainerStatus, runtime, RuntimeService, kQuestion)
 GANTRY_CTL_CALL(ListContainers, runtime, RuntimeService, kQuestion)
 GANTRY_CTL_CALL(ListContainerStats, runtime, RuntimeService, kQuestion)
+GANTRY_CTL_CALL(ListPodSandboxStats, runtime, RuntimeService, kQuestion)
 GANTRY_CTL_CALL(ExecSync, runtime, RuntimeService, kUnlimited)
 GANTRY_CTL_CALL(Exec, runtime, RuntimeService, kQuestion)
 GANTRY_CTL_CALL(Attach, runtime, RuntimeService, kQuestion)
@@ -151,6 +156,28 @@ GANTRY_CTL_CALL(PullImage, image, ImageService, kUnlimited)
 GANTRY_CTL_CALL(RemoveImage, image, ImageService, kChange)
 
 #undef GANTRY_CTL_CALL
+
+absl::Status Client::FollowEvents(
+    const std::function<void(const v1::ContainerEventResponse&)>& take,
+    bool (*stop)()) {
+  grpc::ClientContext context;
+  Limit(limit_ > absl::ZeroDuration() ? limit_ : kUnlimited, &context);
+  const auto reader =
+      stubs_->runtime->GetContainerEvents(&context, v1::GetEventsRequest());
+  absl::Notification ended;
+  // Read waits for an event that may never come.
+  std::thread watch([&context, &ended, stop] {
+    while (!ended.WaitForNotificationWithTimeout(kStopPoll)) {
+      if (stop()) return context.TryCancel();
+    }
+  });
+  v1::ContainerEventResponse event;
+  while (reader->Read(&event)) take(event);
+  const grpc::Status status = reader->Finish();
+  ended.Notify();
+  watch.join();
+  return status.ok() ? absl::OkStatus() : stubs_->Outcome(status);
+}
 
 Client::Answer<admin::v1::LoadResponse> Client::LoadPath(
     const std::string& path) {

@@ -70,6 +70,14 @@ class Client {
       const v1::ListContainersRequest& request);
   Answer<v1::ListContainerStatsResponse> Call(
       const v1::ListContainerStatsRequest& request);
+  Answer<v1::ListPodSandboxStatsResponse> Call(
+      const v1::ListPodSandboxStatsRequest& request);
+  // Hands each event to `take`, on this thread, until the server ends the
+  // stream (OK), `stop` is true (CANCELLED; it is looked at from another
+  // thread, several times a second), or a set limit has passed.
+  absl::Status FollowEvents(
+      const std::function<void(const v1::ContainerEventResponse&)>& take,
+      bool (*stop)());
   // Not limited by default: how long the program runs is its own affair.
   Answer<v1::ExecSyncResponse> Call(const v1::ExecSyncRequest& request);
   Answer<v1::ExecResponse> Call(const v1::ExecRequest& request);

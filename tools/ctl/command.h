@@ -77,6 +77,7 @@ void AddImageCommands(CLI::App& app, Context& context);    // pull, load, ...
 void AddInspectCommands(CLI::App& app, Context& context);  // inspect, history
 void AddListCommands(CLI::App& app, Context& context);     // ps, pods
 void AddStatsCommand(CLI::App& app, Context& context);
+void AddEventsCommand(CLI::App& app, Context& context);
 void AddRunCommand(CLI::App& app, Context& context);
 void AddLogsCommand(CLI::App& app, Context& context);
 void AddExecCommand(CLI::App& app, Context& context);

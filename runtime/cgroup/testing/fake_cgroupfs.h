@@ -52,6 +52,10 @@ class FakeCgroupfs {
   void PutBroken(const std::string& file) {
     std::filesystem::create_directories(path_ / file);
   }
+  // With all below it.
+  void Remove(const std::string& directory) {
+    std::filesystem::remove_all(path_ / directory);
+  }
   std::string Get(const std::string& file) const {
     std::ifstream in(path_ / file);
     return std::string(std::istreambuf_iterator<char>(in), {});

@@ -64,6 +64,7 @@ struct FakeCriServer::State {
   std::string create_error;
   v1::ContainerConfig last_config;
   std::vector<std::string> last_exec;
+  std::vector<v1::ContainerEventResponse> events;
   std::string loaded;
 };
 
@@ -181,6 +182,34 @@ struct FakeCriServer::Services {
       if (found == state_.containers.end()) return Result::OK;
       found->second.status.set_state(v1::CONTAINER_EXITED);
       found->second.status.set_exit_code(137);
+      return Result::OK;
+    }
+
+    Result ListPodSandboxStats(ServerContext*,
+                               const v1::ListPodSandboxStatsRequest* in,
+                               v1::ListPodSandboxStatsResponse* out) override {
+      const std::lock_guard<std::mutex> lock(state_.mutex);
+      for (const auto& [id, pod] : state_.pods) {
+        if (!absl::StartsWith(id, in->filter().id())) continue;
+        v1::PodSandboxStats* stats = out->add_stats();
+        stats->mutable_attributes()->set_id(id);
+        *stats->mutable_attributes()->mutable_metadata() =
+            pod.config.metadata();
+        v1::LinuxPodSandboxStats& used = *stats->mutable_linux();
+        used.mutable_cpu()->mutable_usage_nano_cores()->set_value(250'000'000);
+        used.mutable_memory()->mutable_working_set_bytes()->set_value(2048);
+        used.mutable_process()->mutable_process_count()->set_value(7);
+        auto* network = used.mutable_network()->mutable_default_interface();
+        network->mutable_rx_bytes()->set_value(4096);
+      }
+      return Result::OK;
+    }
+
+    Result GetContainerEvents(
+        ServerContext*, const v1::GetEventsRequest*,
+        grpc::ServerWriter<v1::ContainerEventResponse>* writer) override {
+      const std::lock_guard<std::mutex> lock(state_.mutex);
+      for (const auto& event : state_.events) writer->Write(event);
       return Result::OK;
     }
 
@@ -341,6 +370,11 @@ void FakeCriServer::SetImageInfo(const std::string& json) {
 void FakeCriServer::SetExecAnswer(const v1::ExecSyncResponse& answer) {
   const std::lock_guard<std::mutex> lock(state_->mutex);
   state_->exec_answer = answer;
+}
+
+void FakeCriServer::AddEvent(const v1::ContainerEventResponse& event) {
+  const std::lock_guard<std::mutex> lock(state_->mutex);
+  state_->events.push_back(event);
 }
 
 void FakeCriServer::FailCreate(const std::string& message) {

@@ -4,6 +4,7 @@
 // A container's "program" is its first argument: "echo" logs the others as one
 // line of stdout and exits with 0, "exit" exits with the code that follows,
 // "sleep" runs until it is stopped. ExecSync answers what `exec_answer` says.
+// Each pod has the same statistics.
 // Thread safety: as a gRPC service. Ends with its object.
 
 #ifndef GANTRY_TOOLS_CTL_TESTING_FAKE_CRI_SERVER_H_
@@ -31,6 +32,8 @@ class FakeCriServer {
   // What ImageStatus says below "info" in its verbose info.
   void SetImageInfo(const std::string& json);
   void SetExecAnswer(const ::runtime::v1::ExecSyncResponse& answer);
+  // What GetContainerEvents tells before it ends.
+  void AddEvent(const ::runtime::v1::ContainerEventResponse& event);
   // CreateContainer fails with this message from now on.
   void FailCreate(const std::string& message);
 
