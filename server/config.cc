@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -16,6 +17,7 @@
 #include "absl/strings/str_split.h"
 #include "runtime/base/status.h"
 #include "runtime/image/reference.h"
+#include "runtime/net/ip.h"
 #include "runtime/sys/file.h"
 
 // Errors are values here.
@@ -266,6 +268,63 @@ absl::Status TakeSecurity(Table& top, Config::Security& security) {
   return table.CheckAllTaken();
 }
 
+// An interface's name as the kernel takes it (dev_valid_name).
+absl::Status CheckInterface(const Where& where, absl::string_view name) {
+  auto is_bad = [](char c) {
+    return !absl::ascii_isgraph(c) || c == '/' || c == ':';
+  };
+  if (name.empty() || name.size() > 15 || name == "." || name == ".." ||
+      std::any_of(name.begin(), name.end(), is_bad)) {
+    return Bad(where, absl::StrCat("expected an interface's name of 1 to 15 "
+                                   "characters, found \"",
+                                   name, "\""));
+  }
+  return absl::OkStatus();
+}
+
+// Room for the network's name, the gateway, a pod and a broadcast address; no
+// bit set beyond the range's length.
+absl::Status CheckSubnet(const Where& where, absl::string_view text, bool v6) {
+  if (text.empty()) return absl::OkStatus();
+  absl::StatusOr<net::IpPrefix> range = net::ParsePrefix(text);
+  const int most = v6 ? 126 : 30;
+  if (!range.ok() || range->address.v6 != v6 || range->bits < 8 ||
+      range->bits > most || range->At(0) != range->address) {
+    return Bad(where,
+               absl::StrCat("expected a range such as \"",
+                            v6 ? "fd92:67a1:5c3e::/64" : "10.92.0.0/16",
+                            "\" (8 to ", most, " bits), found \"", text, "\""));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status TakeNetwork(Table& top, Config::Network& network) {
+  ASSIGN_OR_RETURN(Table table, top.TakeTable("network"));
+  RETURN_IF_ERROR(table.Take("provider", network.provider));
+  if (network.provider != "bridge" && network.provider != "none") {
+    return Bad(table.At("provider"),
+               absl::StrCat("expected \"bridge\" or \"none\", found \"",
+                            network.provider, "\""));
+  }
+  RETURN_IF_ERROR(table.Take("bridge", network.bridge));
+  RETURN_IF_ERROR(CheckInterface(table.At("bridge"), network.bridge));
+  RETURN_IF_ERROR(table.Take("subnet4", network.subnet4));
+  RETURN_IF_ERROR(CheckSubnet(table.At("subnet4"), network.subnet4, false));
+  RETURN_IF_ERROR(table.Take("subnet6", network.subnet6));
+  RETURN_IF_ERROR(CheckSubnet(table.At("subnet6"), network.subnet6, true));
+  if (network.subnet4.empty() && network.subnet6.empty()) {
+    return Bad(table.At("subnet6"), "expected subnet4 or subnet6 or both");
+  }
+  RETURN_IF_ERROR(table.Take("mtu", 0, 65535, network.mtu));
+  // The least that the protocols can do with (RFC 791, RFC 8200).
+  const int least = network.subnet6.empty() ? 68 : 1280;
+  if (network.mtu != 0 && network.mtu < least) {
+    return Bad(table.At("mtu"), absl::StrCat("expected 0 or at least ", least,
+                                             ", found ", network.mtu));
+  }
+  return table.CheckAllTaken();
+}
+
 // "host" or "host:port", as it stands in image references.
 bool IsHost(absl::string_view text) {
   if (text.empty()) return false;
@@ -419,6 +478,7 @@ absl::StatusOr<Config> MakeConfig(absl::string_view toml_text,
   Config config;
   RETURN_IF_ERROR(TakeTop(top, flags, config));
   RETURN_IF_ERROR(TakeSecurity(top, config.security));
+  RETURN_IF_ERROR(TakeNetwork(top, config.network));
   RETURN_IF_ERROR(TakeRegistry(top, config.registry));
   RETURN_IF_ERROR(TakeImages(top, config.images));
   RETURN_IF_ERROR(TakeRuntimeHandlers(top, config.runtime_handlers));

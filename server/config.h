@@ -40,6 +40,21 @@ struct Config {
     bool operator==(const Security&) const = default;
   } security;
 
+  struct Network {
+    // What pods that have a network of their own get: "bridge" (built in) or
+    // "none" (loopback only).
+    std::string provider = "bridge";
+    // At most 15 bytes.
+    std::string bridge = "gantry0";
+    // Ranges that pods' addresses are from; empty: none of that family. At
+    // least one is not empty.
+    std::string subnet4 = "10.92.0.0/16";
+    std::string subnet6 = "fd92:67a1:5c3e::/64";
+    // 0: that of the interface of the host's default route, else 1500.
+    int mtu = 0;
+    bool operator==(const Network&) const = default;
+  } network;
+
   struct Registry {
     // "host" or "host:port", spoken to by plain HTTP.
     std::vector<std::string> insecure_hosts;

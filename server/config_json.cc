@@ -7,6 +7,7 @@
 namespace gantry::server {
 
 std::string ConfigJson(const Config& config) {
+  const Config::Network& network = config.network;
   const Config::Registry& registry = config.registry;
   auto quote = [](std::string* out, const std::string& text) {
     absl::StrAppend(out, json::Quote(text));
@@ -21,6 +22,10 @@ std::string ConfigJson(const Config& config) {
       ",\"security\":{\"unset_seccomp_profile\":",
       config.security.default_seccomp_when_unset ? "\"runtime-default\""
                                                  : "\"unconfined\"",
+      "},\"network\":{\"provider\":", json::Quote(network.provider),
+      ",\"bridge\":", json::Quote(network.bridge),
+      ",\"subnet4\":", json::Quote(network.subnet4),
+      ",\"subnet6\":", json::Quote(network.subnet6), ",\"mtu\":", network.mtu,
       "},\"registry\":{\"insecure_hosts\":[",
       absl::StrJoin(registry.insecure_hosts, ",", quote),
       "],\"has_proxy\":", registry.proxy.empty() ? "false" : "true",

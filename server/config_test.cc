@@ -40,6 +40,12 @@ shim_path = "/opt/gantry-shim"
 drain_timeout_seconds = 0
 [security]
 unset_seccomp_profile = "runtime-default"
+[network]
+provider = "none"
+bridge = "pods0"
+subnet4 = "10.1.0.0/24"
+subnet6 = ""
+mtu = 1400
 [registry]
 insecure_hosts = ["registry.lan:5000"]
 proxy = "http://proxy:3128"
@@ -70,6 +76,11 @@ idle_timeout_seconds = 60
   EXPECT_EQ(config.shim_path, "/opt/gantry-shim");
   EXPECT_EQ(config.drain_timeout, absl::ZeroDuration());
   EXPECT_TRUE(config.security.default_seccomp_when_unset);
+  EXPECT_EQ(config.network.provider, "none");
+  EXPECT_EQ(config.network.bridge, "pods0");
+  EXPECT_EQ(config.network.subnet4, "10.1.0.0/24");
+  EXPECT_EQ(config.network.subnet6, "");
+  EXPECT_EQ(config.network.mtu, 1400);
   EXPECT_THAT(config.registry.insecure_hosts,
               ::testing::ElementsAre("registry.lan:5000"));
   EXPECT_EQ(config.registry.client_key, "/k.pem");
@@ -126,6 +137,18 @@ TEST(Config, MistakesAreToldWithTheirLine) {
        "f:2: security.unset_seccomp_profile: ", "\"runtime-default\""},
       {"[security]\nselinux = true", "f:2: security.selinux: ", "unknown key"},
       {"security = 1", "f:1: security: ", "expected a table"},
+      {"[network]\nprovider = 'cni'", "f:2: network.provider: ", "\"none\""},
+      {"[network]\nbridge = 'a/b'", "f:2: network.bridge: ", "1 to 15"},
+      {"[network]\nbridge = 'sixteen_letters_'",
+       "f:2: network.bridge: ", "1 to 15"},
+      {"[network]\nsubnet4 = '10.0.0.1/16'",
+       "f:2: network.subnet4: ", "found \"10.0.0.1/16\""},
+      {"[network]\nsubnet4 = 'fd00::/64'", "f:2: network.subnet4: ", "10.92"},
+      {"[network]\nsubnet4 = '10.0.0.0/31'", "f:2: network.subnet4: ", "30"},
+      {"[network]\nsubnet6 = 'fd00::/127'", "f:2: network.subnet6: ", "126"},
+      {"[network]\nsubnet4 = ''\nsubnet6 = ''",
+       "f:3: network.subnet6: ", "or both"},
+      {"[network]\nmtu = 1000", "f:2: network.mtu: ", "1280"},
       {"[registry]\ninsecure_hosts = ['http://x/']",
        "f:2: registry.insecure_hosts: ", "localhost:5000"},
       {"[cdi]\nspec_dirs = ['cdi']", "f:2: cdi.spec_dirs: ", "cdi"},

@@ -23,6 +23,7 @@
 #include "server/grpc_server.h"
 #include "server/host.h"
 #include "server/kernel.h"
+#include "server/pod_network.h"
 #include "server/run_mount.h"
 #include "server/stores.h"
 #include "server/streaming/stream_server.h"
@@ -117,6 +118,8 @@ struct Daemon::Parts {
   core::ContainerIndex container_index{"container"};
   Stores stores;
   std::unique_ptr<http::Client> http;
+  std::unique_ptr<net::PodNetwork> network;
+  std::unique_ptr<core::PodCidr> pod_cidr;
 
   work::TaskScope tasks;
   work::Executor executor;
@@ -156,6 +159,11 @@ absl::Status Daemon::Parts::OpenParts() {
   }
   ASSIGN_OR_RETURN(stores, OpenStores(paths));
   http = http::NewCurlClient();
+  network = MakePodNetwork(config.network);
+  ASSIGN_OR_RETURN(UniqueFd root, sys::Duplicate(root_dir.get()));
+  absl::Status problem;
+  pod_cidr = std::make_unique<core::PodCidr>(std::move(root), &problem);
+  LOG_IF(ERROR, !problem.ok()) << problem;
   ASSIGN_OR_RETURN(loop, work::LoopThread::Start("loop", executor));
   ASSIGN_OR_RETURN(std::string shim, ShimPath(config));
   ASSIGN_OR_RETURN(launcher,
@@ -181,6 +189,8 @@ absl::Status Daemon::Parts::Build() {
                             .container_records = *stores.containers,
                             .pods = pod_index,
                             .containers = container_index,
+                            .network = *network,
+                            .pod_cidr = *pod_cidr,
                             .launcher = *launcher,
                             .shims = shims,
                             .images = *stores.images,
@@ -277,7 +287,8 @@ Daemon::~Daemon() {
     }
   }
   parts.tasks.WaitIdle(absl::InfiniteDuration());
-  // Nothing is left behind of a server without pods.
+  // Nothing is left behind: what all pods share goes with the last one.
+  if (parts.node != nullptr) parts.network->Close();
   if (IsEmpty(parts.paths.PodRuns()) && IsEmpty(parts.paths.ContainerRuns())) {
     absl::Status unmounted = RemoveRunMount(parts.config.run);
     LOG_IF(WARNING, !unmounted.ok())

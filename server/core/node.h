@@ -12,6 +12,7 @@
 #include "runtime/base/clock.h"
 #include "runtime/cgroup/hierarchies.h"
 #include "runtime/image/image_store.h"
+#include "runtime/net/pod_network.h"
 #include "runtime/plan/host_facts.h"
 #include "runtime/plan/seccomp_cache.h"
 #include "runtime/rootfs/snapshotter.h"
@@ -21,6 +22,7 @@
 #include "server/core/exits.h"
 #include "server/core/index.h"
 #include "server/core/paths.h"
+#include "server/core/pod_cidr.h"
 #include "server/core/shims.h"
 #include "server/shim/launcher.h"
 #include "server/work/executor.h"
@@ -61,6 +63,8 @@ struct Node {
   PodIndex& pods;
   ContainerIndex& containers;
 
+  net::PodNetwork& network;
+  PodCidr& pod_cidr;
   shim_client::Launcher& launcher;
   Shims& shims;
   image::ImageStore& images;

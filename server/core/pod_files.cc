@@ -74,7 +74,8 @@ std::string HostsFile(bool host_network, absl::string_view host_content,
 }
 
 absl::Status WritePodFiles(int pod_run_fd, const PodRequest& request,
-                           absl::string_view hostname) {
+                           absl::string_view hostname,
+                           absl::string_view address) {
   auto write = [pod_run_fd](absl::string_view name,
                             absl::string_view content) -> absl::Status {
     RETURN_IF_ERROR(sys::AtomicWriteAt(pod_run_fd, name, content,
@@ -87,7 +88,7 @@ absl::Status WritePodFiles(int pod_run_fd, const PodRequest& request,
   bool host_network = request.namespaces.network() == spec::NODE;
   RETURN_IF_ERROR(write(kHostnameFile, absl::StrCat(hostname, "\n")));
   RETURN_IF_ERROR(
-      write(kHostsFile, HostsFile(host_network, hosts, "", hostname)));
+      write(kHostsFile, HostsFile(host_network, hosts, address, hostname)));
   return write(kResolvConfFile, ResolvConf(request.dns, resolv_conf));
 }
 

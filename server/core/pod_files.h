@@ -30,9 +30,10 @@ std::string HostsFile(bool host_network, absl::string_view host_content,
                       absl::string_view address, absl::string_view hostname);
 
 // Writes all three below `pod_run_fd` (0644: the container's users read them),
-// replacing what is there.
+// replacing what is there. `address`: the pod's own; empty: none.
 absl::Status WritePodFiles(int pod_run_fd, const PodRequest& request,
-                           absl::string_view hostname);
+                           absl::string_view hostname,
+                           absl::string_view address);
 
 }  // namespace gantry::core
 

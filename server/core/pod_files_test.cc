@@ -46,11 +46,13 @@ TEST(WritePodFiles, WritesAllThreeAndReplacesOldOnes) {
   sys::testing::TempDir dir;
   PodRequest request;
   request.dns.servers = {"1.1.1.1"};
-  ASSERT_OK(WritePodFiles(dir.fd(), request, "one"));
-  ASSERT_OK(WritePodFiles(dir.fd(), request, "two"));
+  ASSERT_OK(WritePodFiles(dir.fd(), request, "one", ""));
+  ASSERT_OK(WritePodFiles(dir.fd(), request, "two", "10.1.0.2"));
   ASSERT_OK_AND_ASSIGN(std::string hostname,
                        sys::ReadFileAt(dir.fd(), "hostname"));
   EXPECT_EQ(hostname, "two\n");
+  ASSERT_OK_AND_ASSIGN(std::string hosts, sys::ReadFileAt(dir.fd(), "hosts"));
+  EXPECT_THAT(hosts, HasSubstr("10.1.0.2\ttwo\n"));
   ASSERT_OK_AND_ASSIGN(std::string resolv,
                        sys::ReadFileAt(dir.fd(), "resolv.conf"));
   EXPECT_EQ(resolv, "nameserver 1.1.1.1\n");

@@ -13,6 +13,7 @@
 #include "runtime/sys/atomic_write.h"
 #include "runtime/sys/file.h"
 #include "server/core/names.h"
+#include "server/core/pod_attach.h"
 #include "server/core/pod_files.h"
 #include "server/core/pod_service.h"
 #include "server/core/pod_steps.h"
@@ -43,6 +44,8 @@ record::PodRecord NewRecord(const Node& node, const PodRequest& request,
   *pod.mutable_namespaces() = request.namespaces;
   *pod.mutable_overhead() = request.overhead;
   *pod.mutable_resources() = request.resources;
+  pod.mutable_port_mappings()->Assign(request.ports.begin(),
+                                      request.ports.end());
   pod.set_created_at(node.clock.UnixNanos());
   pod.set_boot_id(node.boot_id);
   pod.set_cgroup_path(absl::StrCat(request.cgroup_parent.empty()
@@ -90,7 +93,7 @@ work::Task<absl::Status> MakePod(Node& node, record::PodRecord& pod,
   CO_RETURN_IF_ERROR(MakeCgroup(node, pod))
       << "make cgroup " << pod.cgroup_path();
 
-  // 2. Its directory, and the files its containers see.
+  // 2. Its directory.
   CO_RETURN_IF_ERROR(sys::MkdirAllAt(AT_FDCWD, node.paths.PodRun(pod.id()),
                                      kPrivateDirectory));
   CO_ASSIGN_OR_RETURN(UniqueFd run,
@@ -100,7 +103,6 @@ work::Task<absl::Status> MakePod(Node& node, record::PodRecord& pod,
                                         pod.cgroup_path(), kPrivateFile,
                                         sys::Durability::kCrash));
   const std::string hostname = PodHostname(request, pod.id(), HostName());
-  CO_RETURN_IF_ERROR(WritePodFiles(run.get(), request, hostname));
 
   // 3. Its namespaces, pinned by mounts in that directory.
   if (pod.own_network() || pod.own_ipc() || pod.own_uts()) {
@@ -112,11 +114,21 @@ work::Task<absl::Status> MakePod(Node& node, record::PodRecord& pod,
     pin.hostname = pod.own_uts() ? hostname : "";
     pin.shm_size = pod.own_ipc() ? kPodShmBytes : 0;
     pin.sysctls = request.sysctls;
+    if (pod.own_network()) pin.sysctls.merge(NetworkSysctls(HostHasIpv6()));
     absl::Status pinned = co_await node.launcher.PinNamespaces(std::move(pin));
     CO_RETURN_IF_ERROR(pinned) << "make the pod's namespaces";
   }
 
-  // 4. Someone to hold the PID namespace, if containers share one.
+  // 4. Its network; then, as they name its address, the files that its
+  //    containers see.
+  if (pod.own_network()) {
+    absl::Status attached = co_await AttachPod(node, pod);
+    CO_RETURN_IF_ERROR(attached) << "put the pod on the network";
+  }
+  const std::string address = pod.ips().empty() ? "" : pod.ips(0);
+  CO_RETURN_IF_ERROR(WritePodFiles(run.get(), request, hostname, address));
+
+  // 5. Someone to hold the PID namespace, if containers share one.
   if (pod.namespaces().pid() == spec::POD) {
     absl::Status pausing = co_await RunPause(node, pod);
     CO_RETURN_IF_ERROR(pausing) << "run the pod's pause";

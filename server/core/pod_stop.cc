@@ -14,6 +14,7 @@
 #include "runtime/sys/file.h"
 #include "runtime/sys/mount.h"
 #include "server/core/container_steps.h"
+#include "server/core/pod_attach.h"
 #include "server/core/pod_service.h"
 #include "server/core/pod_steps.h"
 #include "server/core/publish.h"
@@ -61,8 +62,12 @@ work::Task<absl::Status> StopPod(Node& node, record::PodRecord pod) {
   }
   // Namespaces stay while something of the pod may still run in them: a later
   // Stop then finds them.
-  if (first.ok()) KeepFirst(first, UnpinNamespaces(node, pod.id()));
-  co_return first;
+  if (!first.ok()) co_return first;
+  if (pod.own_network()) {
+    absl::Status detached = co_await DetachPod(node, pod.id());
+    CO_RETURN_IF_ERROR(detached);
+  }
+  co_return UnpinNamespaces(node, pod.id());
 }
 
 work::Task<absl::Status> RemovePod(Node& node, record::PodRecord pod) {

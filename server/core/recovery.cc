@@ -19,6 +19,7 @@
 #include "runtime/sys/file.h"
 #include "server/core/container_end.h"
 #include "server/core/container_steps.h"
+#include "server/core/pod_attach.h"
 #include "server/core/pod_steps.h"
 #include "server/core/records.h"
 #include "server/core/sweep.h"
@@ -243,6 +244,9 @@ work::Task<absl::Status> Recover(Node& node) {
   CO_RETURN_IF_ERROR(Load(node.pod_records, node.pods, damaged_pods));
   CO_RETURN_IF_ERROR(
       Load(node.container_records, node.containers, damaged_containers));
+
+  // Before pods are taken down: they take their network down.
+  co_await RecoverNetwork(node);
 
   std::vector<work::Task<void>> containers;
   for (ContainerPtr& container : node.containers.List()) {

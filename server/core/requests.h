@@ -33,6 +33,8 @@ struct PodRequest {
   // Absolute, or empty.
   std::string log_directory;
   DnsConfig dns;
+  // Those that map a port of the host.
+  std::vector<record::PortMapping> ports;
   spec::Namespaces namespaces;
   // "net.ipv4.ip_forward" -> "1"; namespaced keys only.
   std::map<std::string, std::string> sysctls;

@@ -150,6 +150,7 @@ std::string PodInfo(const record::PodRecord& pod,
       .Flag("own_network", pod.own_network())
       .Flag("own_ipc", pod.own_ipc())
       .Flag("own_uts", pod.own_uts())
+      .Texts("ips", pod.ips())
       .Text("pause_id", pod.pause_id())
       .Text("boot_id", pod.boot_id())
       .Raw("overhead", ToJson(ResourcesToCri(pod.overhead(), 0)))

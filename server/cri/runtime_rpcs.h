@@ -9,8 +9,6 @@
 
 #include <string>
 
-#include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
 #include "proto/cri/v1/api.grpc.pb.h"
 #include "server/cri/services.h"
 
@@ -203,10 +201,6 @@ class RuntimeRpcs final : public runtime::v1::RuntimeService::CallbackService {
 
  private:
   Services& services_;
-
-  mutable absl::Mutex mutex_;
-  // As UpdateRuntimeConfig told it; kept while the server runs.
-  std::string pod_cidr_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace gantry::cri

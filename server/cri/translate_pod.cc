@@ -17,6 +17,7 @@
 #include "server/cri/check_windows.h"
 #include "server/cri/serialize.h"
 #include "server/cri/translate_namespaces.h"
+#include "server/cri/translate_ports.h"
 #include "server/cri/translate_resources.h"
 #include "server/cri/translate_security.h"
 
@@ -99,34 +100,6 @@ absl::StatusOr<core::DnsConfig> DnsFromCri(
     dns.options.push_back(config.options(i));
   }
   return dns;
-}
-
-// On the node's network a port is the node's already; a host_port of 0 maps
-// nothing.
-absl::Status CheckPorts(const PodSandboxConfig& config,
-                        const spec::Namespaces& namespaces) {
-  for (int i = 0; i < config.port_mappings_size(); ++i) {
-    const runtime::v1::PortMapping& mapping = config.port_mappings(i);
-    const std::string field = At("config.port_mappings", i);
-    if (!runtime::v1::Protocol_IsValid(mapping.protocol())) {
-      return BadField(absl::StrCat(field, ".protocol"),
-                      absl::StrCat("unknown protocol ",
-                                   static_cast<int>(mapping.protocol())));
-    }
-    RETURN_IF_ERROR(CheckRange(absl::StrCat(field, ".container_port"),
-                               mapping.container_port(), 0, 65535));
-    RETURN_IF_ERROR(CheckRange(absl::StrCat(field, ".host_port"),
-                               mapping.host_port(), 0, 65535));
-    if (!mapping.host_ip().empty() && !IsAddress(mapping.host_ip())) {
-      return BadValue(absl::StrCat(field, ".host_ip"), "an IP address",
-                      mapping.host_ip());
-    }
-    if (mapping.host_port() != 0 && namespaces.network() != spec::NODE) {
-      return NotBuilt(absl::StrCat(field, ".host_port"),
-                      "mapping a port of the host");
-    }
-  }
-  return absl::OkStatus();
 }
 
 absl::StatusOr<std::string> CgroupParentFromCri(const std::string& parent) {
@@ -212,7 +185,7 @@ absl::StatusOr<core::PodRequest> PodRequestFromCri(
   pod.annotations.insert(config.annotations().begin(),
                          config.annotations().end());
   RETURN_IF_ERROR(SetLinux(config, host, pod));
-  RETURN_IF_ERROR(CheckPorts(config, pod.namespaces));
+  ASSIGN_OR_RETURN(pod.ports, PortsFromCri(config, pod.namespaces));
   pod.cri_config = SerializeForComparison(config);
   return pod;
 }

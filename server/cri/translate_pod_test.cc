@@ -177,22 +177,9 @@ const std::vector<BadCase>& BadCases() {
       {"empty DNS option",
        [](R& r) { Config(r).mutable_dns_config()->set_options(0, ""); },
        kInvalid, "config.dns_config.options[0]"},
-      {"a port of the host",
-       [](R& r) {
-         auto& port = *Config(r).add_port_mappings();
-         port.set_container_port(80);
-         port.set_host_port(8080);
-       },
-       kUnbuilt, "config.port_mappings[0].host_port"},
       {"port out of range",
        [](R& r) { Config(r).add_port_mappings()->set_container_port(70000); },
        kInvalid, "config.port_mappings[0].container_port"},
-      {"unknown protocol",
-       [](R& r) {
-         Config(r).add_port_mappings()->set_protocol(
-             static_cast<runtime::v1::Protocol>(9));
-       },
-       kInvalid, "config.port_mappings[0].protocol"},
       {"a slice as cgroup parent",
        [](R& r) {
          Config(r).mutable_linux()->set_cgroup_parent("kubepods-a.slice");
@@ -286,19 +273,15 @@ TEST(PodRequestFromCri, BadValuesNameTheirField) {
   }
 }
 
-TEST(PodRequestFromCri, PortsThatMapNothingAreFine) {
+TEST(PodRequestFromCri, PortsOfTheHostAreTaken) {
   RunPodSandboxRequest request = GoodRequest();
-  request.mutable_config()->add_port_mappings()->set_container_port(80);
-  EXPECT_OK(PodRequestFromCri(request, {}));
-  // On the node's network a port is the node's anyway.
-  request.mutable_config()->mutable_port_mappings(0)->set_host_port(80);
-  request.mutable_config()->mutable_linux()->clear_sysctls();
-  request.mutable_config()
-      ->mutable_linux()
-      ->mutable_security_context()
-      ->mutable_namespace_options()
-      ->set_network(runtime::v1::NODE);
-  EXPECT_OK(PodRequestFromCri(request, {}));
+  runtime::v1::PortMapping& port =
+      *request.mutable_config()->add_port_mappings();
+  port.set_host_port(8080);
+  port.set_container_port(80);
+  ASSERT_OK_AND_ASSIGN(core::PodRequest pod, PodRequestFromCri(request, {}));
+  ASSERT_EQ(pod.ports.size(), 1u);
+  EXPECT_EQ(pod.ports[0].host_port(), 8080u);
 }
 
 TEST(SerializeForComparison, OrderOfInsertionDoesNotMatter) {

@@ -1,14 +1,13 @@
 // Who answers, whether it can take pods, and what it is configured to.
 
-#include <arpa/inet.h>
-
 #include <string>
 #include <utility>
 
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "grpcpp/grpcpp.h"
+#include "runtime/net/ip.h"
+#include "runtime/net/pod_network.h"
 #include "server/cri/call.h"
 #include "server/cri/check.h"
 #include "server/cri/json_object.h"
@@ -23,31 +22,38 @@ constexpr char kKubeApiVersion[] = "0.1.0";
 constexpr char kCriVersion[] = "v1";
 
 runtime::v1::RuntimeCondition Condition(const char* type,
-                                        const std::string& message) {
+                                        const absl::Status& status) {
   runtime::v1::RuntimeCondition condition;
   condition.set_type(type);
-  condition.set_status(true);
-  condition.set_message(message);
+  condition.set_status(status.ok());
+  if (!status.ok()) {
+    condition.set_reason(absl::StrCat(type, "Failed"));
+    condition.set_message(std::string(status.message()));
+  }
   return condition;
 }
 
-// One range of addresses, "10.1.0.0/16" or "fd00::/64".
-bool IsCidr(absl::string_view text) {
-  const size_t slash = text.find('/');
-  if (slash == absl::string_view::npos) return false;
-  const std::string address(text.substr(0, slash));
-  int bits = 0;
-  if (!absl::SimpleAtoi(text.substr(slash + 1), &bits) || bits < 0) {
-    return false;
+// What is in the way now may be gone when the client asks again.
+absl::Status CheckNetwork(Services& services) {
+  absl::Status status = services.node.network.Check();
+  if (!status.ok()) {
+    net::PodNetwork& network = services.node.network;
+    services.node.blocking_executor.Post([&network] { network.Mend(); });
   }
-  unsigned char bytes[sizeof(in6_addr)];
-  if (inet_pton(AF_INET, address.c_str(), bytes) == 1) return bits <= 32;
-  return inet_pton(AF_INET6, address.c_str(), bytes) == 1 && bits <= 128;
+  return status;
+}
+
+std::string NetworkJson(const Services& services) {
+  JsonObject json;
+  for (const auto& [name, value] : services.node.network.Facts()) {
+    json.Text(name, value);
+  }
+  return json.Finish();
 }
 
 absl::Status CheckPodCidr(absl::string_view pod_cidr) {
   for (absl::string_view cidr : absl::StrSplit(pod_cidr, ',')) {
-    if (!IsCidr(cidr)) {
+    if (!net::ParsePrefix(cidr).ok()) {
       return BadValue("runtime_config.network_config.pod_cidr",
                       "address ranges such as \"10.1.0.0/16\"", pod_cidr);
     }
@@ -119,11 +125,10 @@ grpc::ServerUnaryReactor* RuntimeRpcs::Status(
     const runtime::v1::StatusRequest* request,
     runtime::v1::StatusResponse* response) {
   runtime::v1::StatusResponse status;
-  *status.mutable_status()->add_conditions() = Condition("RuntimeReady", "");
-  *status.mutable_status()->add_conditions() = Condition(
-      "NetworkReady",
-      "pods have the network of the host, or loopback only: no network "
-      "plugins yet");
+  *status.mutable_status()->add_conditions() =
+      Condition("RuntimeReady", absl::OkStatus());
+  *status.mutable_status()->add_conditions() =
+      Condition("NetworkReady", CheckNetwork(services_));
   *status.mutable_runtime_handlers() = RuntimeHandlers(services_.host);
   runtime::v1::RuntimeFeatures& features = *status.mutable_features();
   features.set_supplemental_groups_policy(true);
@@ -131,17 +136,13 @@ grpc::ServerUnaryReactor* RuntimeRpcs::Status(
       services_.host.user_namespaces_host_network);
   features.set_mount_options(true);
   if (request->verbose()) {
-    std::string pod_cidr;
-    {
-      absl::MutexLock lock(&mutex_);
-      pod_cidr = pod_cidr_;
-    }
     auto& info = *status.mutable_info();
     info["config"] = services_.facts.config_json;
     info["versions"] = VersionsJson();
     info["host"] = HostJson(services_);
     info["degraded"] = ListJson(services_.node.degraded.List());
-    info["pod_cidr"] = json::Quote(pod_cidr);
+    info["network"] = NetworkJson(services_);
+    info["pod_cidr"] = json::Quote(services_.node.pod_cidr.Get());
   }
   return AnswerNow<runtime::v1::StatusResponse>(context, {"Status", ""},
                                                 std::move(status), response);
@@ -167,13 +168,9 @@ grpc::ServerUnaryReactor* RuntimeRpcs::UpdateRuntimeConfig(
       runtime::v1::UpdateRuntimeConfigResponse();
   // Empty: leave it as it is.
   if (!pod_cidr.empty()) {
-    absl::Status good = CheckPodCidr(pod_cidr);
-    if (good.ok()) {
-      absl::MutexLock lock(&mutex_);
-      pod_cidr_ = pod_cidr;
-    } else {
-      result = good;
-    }
+    absl::Status kept = CheckPodCidr(pod_cidr);
+    if (kept.ok()) kept = services_.node.pod_cidr.Set(pod_cidr);
+    if (!kept.ok()) result = kept;
   }
   return AnswerNow(context, {"UpdateRuntimeConfig", ""}, std::move(result),
                    response);

@@ -90,6 +90,9 @@ start_gantryd() {
   CLEANUPS+=(stop_gantryd)
   printf 'shim_path = "%s"\n%s\n' "${GANTRY_SHIM:-$PWD/shim/gantry-shim}" \
     "${GANTRYD_SETTINGS-}" >"$STATE/gantry.toml"
+  # Without a network for pods: the machine's own is not a test's to change.
+  grep -q '^\[network\]' "$STATE/gantry.toml" ||
+    printf '[network]\nprovider = "none"\n' >>"$STATE/gantry.toml"
   "$program" --root "$ROOT" --run "$RUN" --socket "$SOCKET" \
     --config "$STATE/gantry.toml" "$@" \
     >"$SERVER_LOG" 2>&1 &

@@ -139,6 +139,7 @@ class Config(gantry_case.GantryCase):
         network = self.api.NetworkConfig(pod_cidr="10.9.0.0/16")
         self.call("UpdateRuntimeConfig", runtime_config=self.api.RuntimeConfig(
             network_config=network))
+        self.server.restart()
         self.assertIn("10.9.0.0/16",
                       self.call("Status", verbose=True).info["pod_cidr"])
 

@@ -58,6 +58,8 @@ def log_texts(path, stream="stdout"):
 
 class GantryCase(unittest.TestCase):
     IMAGES = (BUSYBOX,)
+    # Of pods: "none" (loopback only), or "bridge" (see Server).
+    NETWORK = "none"
 
     @classmethod
     def setUpClass(cls):
@@ -71,7 +73,7 @@ class GantryCase(unittest.TestCase):
     def new_server(cls):
         """A server that is ended, and must have left nothing, with the
         class."""
-        server = Server()
+        server = Server(cls.NETWORK)
         mounts = host.mounts()
 
         def end():
@@ -161,6 +163,9 @@ class GantryCase(unittest.TestCase):
                 if os.path.isdir(folder):
                     left += [folder + "/" + name
                              for name in os.listdir(folder)]
+            if server.netns is not None:
+                left += ["link " + name for name in host.links(server.netns)
+                         if name.startswith("gan") and name != "gantry0"]
             return left
         # The shims themselves end a moment after their last word.
         try:

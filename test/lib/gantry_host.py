@@ -1,14 +1,17 @@
 """What the kernel and the disk show from outside of containers.
 
-Reads only, but for make_cgroup and end_everything, which touch nothing but
-what a test made: its cgroup parent, and mounts and processes below its
-directory.
+Reads only, but for new_network, make_cgroup and end_everything, which touch
+nothing but what a test made: network namespaces, its cgroup parent, and mounts
+and processes below its directory.
 """
 
 import ctypes
 import ctypes.util
+import json
 import os
 import signal
+import subprocess
+import threading
 import time
 
 MNT_DETACH = 2
@@ -93,6 +96,65 @@ def processes_using(directory):
 def describe(pid):
     command = read(f"/proc/{pid}/cmdline").replace("\0", " ").strip()
     return f"process {pid} ({state(pid)}): {command}"
+
+
+# ----------------------------------------------------------------- networks
+
+CLONE_NEWNET = 0x40000000
+
+
+def new_network():
+    """A descriptor of a new network namespace with lo up: it is there for as
+    long as somebody holds it."""
+    holder = subprocess.Popen(
+        ["unshare", "--net", "sh", "-c", "ip link set lo up && echo && cat"],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    try:
+        if holder.stdout.readline() != b"\n":
+            raise AssertionError("no new network namespace")
+        return os.open(f"/proc/{holder.pid}/ns/net", os.O_RDONLY)
+    finally:
+        holder.stdin.close()
+        holder.stdout.close()
+        holder.wait()
+
+
+def enter_network(fd):
+    """The calling thread goes there."""
+    if _libc.setns(fd, CLONE_NEWNET) != 0:
+        raise OSError(ctypes.get_errno(), "setns")
+
+
+def in_network(fd, function, *arguments):
+    """What function(*arguments) returns in that namespace."""
+    results = []
+
+    def body():
+        try:
+            enter_network(fd)
+            results.append((function(*arguments), None))
+        except BaseException as error:  # for the caller to see
+            results.append((None, error))
+    thread = threading.Thread(target=body)
+    thread.start()
+    thread.join()
+    result, error = results[0]
+    if error is not None:
+        raise error
+    return result
+
+
+def ip_command(fd, *words):
+    """What ip(8) prints in that namespace."""
+    return subprocess.run(["ip", *words], check=True, capture_output=True,
+                          text=True, preexec_fn=lambda: enter_network(fd)
+                          ).stdout
+
+
+def links(fd):
+    """Names of the interfaces there."""
+    return sorted(link["ifname"] for link in
+                  json.loads(ip_command(fd, "-json", "link")))
 
 
 # ------------------------------------------------------------------- mounts

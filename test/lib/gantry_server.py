@@ -77,9 +77,15 @@ def stubs():
 
 
 class Server:
-    """One gantryd, its directories and its cgroup parent."""
+    """One gantryd, its directories and its cgroup parent.
 
-    def __init__(self):
+    network: "none", or "bridge": then it runs in a network namespace of its
+    own (self.netns), for the machine's own network is not a test's to change.
+    """
+
+    def __init__(self, network="none"):
+        self.network = network
+        self.netns = host.new_network() if network != "none" else None
         self.top = tempfile.mkdtemp(prefix="gantry-test.", dir="/tmp")
         self.root = self.top + "/root"
         self.run = self.top + "/run"
@@ -101,6 +107,8 @@ class Server:
     def command(self, *more):
         with open(self.config, "w", encoding="utf-8") as out:
             out.write(f'shim_path = "{Programs.shim}"\n' + self.more_config)
+            if "[network]" not in self.more_config:
+                out.write(f'\n[network]\nprovider = "{self.network}"\n')
         return [Programs.gantryd, "--root", self.root, "--run", self.run,
                 "--socket", self.socket, "--config", self.config, *more]
 
@@ -110,7 +118,7 @@ class Server:
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
                 self.command(), stdin=subprocess.DEVNULL, stdout=log,
-                stderr=log)
+                stderr=log, preexec_fn=self.enter_network)
         self.was_killed = False
         ready = f"gantryd ready on unix://{self.socket}"
 
@@ -124,6 +132,10 @@ class Server:
             raise AssertionError(f"{error}\n{self.log_tail()}") from None
         self.connect()
         return self
+
+    def enter_network(self):
+        if self.netns is not None:
+            host.enter_network(self.netns)
 
     def connect(self):
         if self.channel is not None:
@@ -186,6 +198,9 @@ class Server:
         expected = [self.run] if self.was_killed else []
         left = host.end_everything(self.top, self.cgroup_parent, expected)
         shutil.rmtree(self.top, ignore_errors=True)
+        if self.netns is not None:
+            os.close(self.netns)
+            self.netns = None
         return left
 
     # -- calls

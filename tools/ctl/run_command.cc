@@ -133,7 +133,7 @@ void AddOptions(CLI::App& run, RunOptions& options) {
   run.add_option("--user", options.user, "UID[:GID] or NAME[:GID]");
   run.add_option("--workdir", options.workdir, "Working directory inside");
   run.add_option("--network", options.network,
-                 "host, or none: a network of its own with loopback only")
+                 "pod: a network of its own, as gantryd provides it; or host")
       ->capture_default_str();
   run.add_option("--pid", options.pid, "PID namespace: container, pod or host")
       ->capture_default_str();

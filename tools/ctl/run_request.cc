@@ -32,11 +32,11 @@ absl::StatusOr<v1::NamespaceOption> Namespaces(const RunOptions& options) {
   v1::NamespaceOption namespaces;
   if (options.network == "host") {
     namespaces.set_network(v1::NODE);
-  } else if (options.network == "none") {
+  } else if (options.network == "pod") {
     namespaces.set_network(v1::POD);
   } else {
     return absl::InvalidArgumentError(absl::StrCat(
-        "--network: \"", options.network, "\": expected host or none"));
+        "--network: \"", options.network, "\": expected pod or host"));
   }
   if (options.pid == "host") {
     namespaces.set_pid(v1::NODE);

@@ -25,7 +25,7 @@ struct RunOptions {
   std::string cpus;
   std::string user;
   std::string workdir;
-  std::string network = "none";
+  std::string network = "pod";
   std::string pid = "container";
   std::vector<std::string> env;
   std::vector<std::string> mounts;

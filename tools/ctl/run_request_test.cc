@@ -95,6 +95,7 @@ TEST(MakeRunRequest, ErrorsNameTheOption) {
   refused([](RunOptions& o) { o.cpus = "0"; }, "--cpus");
   refused([](RunOptions& o) { o.user = ":"; }, "--user");
   refused([](RunOptions& o) { o.network = "moon"; }, "--network");
+  refused([](RunOptions& o) { o.network = "none"; }, "pod or host");
   refused([](RunOptions& o) { o.pid = "moon"; }, "--pid");
   refused([](RunOptions& o) { o.mounts = {"x"}; }, "--mount");
   refused([](RunOptions& o) { o.env = {"UNSET"}; }, "--env");

@@ -94,6 +94,8 @@ struct TestServices::Parts {
              .container_records = *container_records,
              .pods = pods,
              .containers = containers,
+             .network = network,
+             .pod_cidr = pod_cidr,
              .launcher = *launcher,
              .shims = shims,
              .images = *image_store,
@@ -116,6 +118,11 @@ struct TestServices::Parts {
   std::unique_ptr<image::ImageStore> image_store;
   std::unique_ptr<rootfs::Snapshotter> snapshotter;
   NoNetwork http;
+  net::NoPodNetwork network;
+  absl::Status pod_cidr_problem;
+  core::PodCidr pod_cidr{
+      OrDie(sys::OpenAt(AT_FDCWD, dir.path(), O_RDONLY | O_DIRECTORY)),
+      &pod_cidr_problem};
   work::TaskScope tasks;
   work::Executor executor{"core", 2};
   work::Executor blocking_executor{"blocking", 2};

@@ -1,0 +1,45 @@
+// A pod's way onto the pods' network and off it, between its record and the
+// provider (runtime/net).
+//
+// The provider works on a thread of the pool for what blocks. The caller holds
+// the pod's lock, or is recovery.
+
+#ifndef GANTRY_SERVER_CORE_POD_ATTACH_H_
+#define GANTRY_SERVER_CORE_POD_ATTACH_H_
+
+#include <map>
+#include <string>
+
+#include "absl/status/status.h"
+#include "proto/record.pb.h"
+#include "runtime/net/pod_network.h"
+#include "server/core/node.h"
+#include "server/work/task.h"
+
+namespace gantry::core {
+
+// What the record says of the network, in the provider's terms: a port of all
+// addresses is one of each family. Pure. What does not parse is left out.
+net::AttachedPod AttachedOf(const record::PodRecord& pod);
+
+// What a network namespace of a pod's own is set to, unless the client says
+// otherwise: it takes neither routers' advertisements (CVE-2020-10749) nor
+// redirects, for its routes are ours to say. Pure.
+std::map<std::string, std::string> NetworkSysctls(bool has_ipv6);
+// Whether this kernel has IPv6. Blocks for one system call.
+bool HostHasIpv6();
+
+// Puts the namespace that is pinned in the pod's run directory on the network
+// and notes its addresses in `pod`.
+work::Task<absl::Status> AttachPod(Node& node, record::PodRecord& pod);
+
+// Before the namespace is given up. A pod on no network is OK.
+work::Task<absl::Status> DetachPod(Node& node, std::string id);
+
+// Tells the provider which pods are on the network. An error is logged and
+// shown by Status: everything but the network can be served.
+work::Task<void> RecoverNetwork(Node& node);
+
+}  // namespace gantry::core
+
+#endif  // GANTRY_SERVER_CORE_POD_ATTACH_H_

@@ -1,0 +1,18 @@
+// The pod network that the configuration asks for.
+
+#ifndef GANTRY_SERVER_POD_NETWORK_H_
+#define GANTRY_SERVER_POD_NETWORK_H_
+
+#include <memory>
+
+#include "runtime/net/pod_network.h"
+#include "server/config.h"
+
+namespace gantry::server {
+
+// Never null; touches nothing of the host yet.
+std::unique_ptr<net::PodNetwork> MakePodNetwork(const Config::Network& config);
+
+}  // namespace gantry::server
+
+#endif  // GANTRY_SERVER_POD_NETWORK_H_
