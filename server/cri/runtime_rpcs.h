@@ -175,17 +175,6 @@ class RuntimeRpcs final : public runtime::v1::RuntimeService::CallbackService {
                      const runtime::v1::GetEventsRequest* request) override;
 
   // not_built.cc: UNIMPLEMENTED with their name.
-  grpc::ServerUnaryReactor* Exec(grpc::CallbackServerContext* context,
-                                 const runtime::v1::ExecRequest* request,
-                                 runtime::v1::ExecResponse* response) override;
-  grpc::ServerUnaryReactor* Attach(
-      grpc::CallbackServerContext* context,
-      const runtime::v1::AttachRequest* request,
-      runtime::v1::AttachResponse* response) override;
-  grpc::ServerUnaryReactor* PortForward(
-      grpc::CallbackServerContext* context,
-      const runtime::v1::PortForwardRequest* request,
-      runtime::v1::PortForwardResponse* response) override;
   grpc::ServerUnaryReactor* CheckpointContainer(
       grpc::CallbackServerContext* context,
       const runtime::v1::CheckpointContainerRequest* request,
