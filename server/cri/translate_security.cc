@@ -143,8 +143,9 @@ absl::StatusOr<std::string> AppArmorProfile(const Profile& profile,
     case Profile::Kind::kDefault:
       if (host.apparmor && host.default_apparmor_profile.empty()) {
         return absl::FailedPreconditionError(absl::StrCat(
-            field, ": the profile for RuntimeDefault was not loaded when the "
-                   "server started (tools/apparmor)"));
+            field,
+            ": the profile for RuntimeDefault was not loaded when the "
+            "server started (tools/apparmor)"));
       }
       return host.default_apparmor_profile;
     default:

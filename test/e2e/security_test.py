@@ -66,7 +66,7 @@ class Security(gantry_case.GantryCase):
                                  self.localhost(missing))
         wrong = self.profile(defaultAction="SCMP_ACT_ALLOW",
                              syscalls=[{"names": ["read"], "action": "NO"}])
-        self.assert_create_fails("INVALID_ARGUMENT", "syscalls[0].action",
+        self.assert_create_fails("INVALID_ARGUMENT", "syscalls[0]: action",
                                  self.localhost(wrong))
         self.assert_create_fails("FAILED_PRECONDITION", "not a regular file",
                                  self.localhost("/dev/zero"))
