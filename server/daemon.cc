@@ -27,6 +27,7 @@
 #include "server/run_mount.h"
 #include "server/stores.h"
 #include "server/streaming/stream_server.h"
+#include "server/user_namespaces.h"
 
 namespace gantry::server {
 namespace {
@@ -104,6 +105,8 @@ struct Daemon::Parts {
   // What needs everything above it.
   absl::Status Build();
   absl::Status OpenParts();
+  // Waits for a task that runs on the executor.
+  absl::Status Await(work::Task<absl::Status> task);
 
   const Config config;
   const Host host;
@@ -130,6 +133,7 @@ struct Daemon::Parts {
   std::unique_ptr<work::LoopThread> loop;
   core::Exits exits;
   std::unique_ptr<shim_client::Launcher> launcher;
+  bool user_namespaces = false;
   core::Shims shims;
 
   std::unique_ptr<core::Node> node;
@@ -143,6 +147,17 @@ struct Daemon::Parts {
   std::unique_ptr<cri::Services> services;
   std::unique_ptr<GrpcServer> grpc;
 };
+
+absl::Status Daemon::Parts::Await(work::Task<absl::Status> task) {
+  absl::Notification done;
+  absl::Status result;
+  tasks.Start(std::move(task), [&done, &result](absl::Status status) {
+    result = std::move(status);
+    done.Notify();
+  });
+  done.WaitForNotification();
+  return result;
+}
 
 absl::Status Daemon::Parts::OpenParts() {
   ASSIGN_OR_RETURN(root_dir, OpenDirectory(config.root));
@@ -168,6 +183,11 @@ absl::Status Daemon::Parts::OpenParts() {
   ASSIGN_OR_RETURN(std::string shim, ShimPath(config));
   ASSIGN_OR_RETURN(launcher,
                    shim_client::Launcher::Create(shim, *loop, executor));
+  const absl::Status mapped = Await(
+      TryUserNamespaces(*launcher, config.run, {config.root, config.run}));
+  user_namespaces = mapped.ok();
+  LOG_IF(INFO, !user_namespaces)
+      << "pods cannot have user namespaces: " << mapped;
   return absl::OkStatus();
 }
 
@@ -210,6 +230,9 @@ absl::Status Daemon::Parts::Build() {
                    streaming::StreamServer::Start(
                        StreamOptionsOf(config.streaming), *streams));
   cri::HostAbilities abilities = host.abilities;
+  abilities.user_namespaces = user_namespaces;
+  // Init mounts sysfs before it is in the user namespace.
+  abilities.user_namespaces_host_network = user_namespaces;
   if (config.security.default_seccomp_when_unset) {
     abilities.unset_seccomp = spec::SeccompProfile::RUNTIME_DEFAULT;
   }
@@ -236,15 +259,8 @@ absl::StatusOr<std::unique_ptr<Daemon>> Daemon::Start(const Config& config) {
   Parts& parts = *daemon->parts_;
   RETURN_IF_ERROR(parts.OpenParts());
   RETURN_IF_ERROR(parts.Build());
-  absl::Notification recovered;
-  absl::Status recovery;
-  parts.tasks.Start(core::Recover(*parts.node),
-                    [&recovered, &recovery](absl::Status status) {
-                      recovery = std::move(status);
-                      recovered.Notify();
-                    });
-  recovered.WaitForNotification();
-  RETURN_IF_ERROR(recovery) << "recover what is in " << config.root;
+  RETURN_IF_ERROR(parts.Await(core::Recover(*parts.node)))
+      << "recover what is in " << config.root;
   return daemon;
 }
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <initializer_list>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -15,6 +16,7 @@
 #include "runtime/base/status.h"
 #include "runtime/plan/layers.h"
 #include "runtime/plan/paths.h"
+#include "runtime/plan/user_namespace.h"
 
 namespace gantry::plan {
 namespace {
@@ -77,6 +79,25 @@ MountStep Cgroups(const HostFacts& facts, bool writable) {
   return step;
 }
 
+// Group 5 is "tty" on every distribution; where it is not mapped the terminals
+// have the group of who opens them.
+MountStep Terminals(const spec::ContainerSpec& spec) {
+  constexpr uint32_t kTty = 5;
+  MountStep step = Filesystem("devpts", "devpts", "/dev/pts",
+                              MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC,
+                              {"newinstance", "ptmxmode=0666", "mode=0620"});
+  uint32_t group = kTty;
+  if (spec.namespaces().has_user()) {
+    // Init mounts as the host's root, so the kernel takes the host's number.
+    std::optional<uint32_t> outside =
+        OutsideId(spec.namespaces().user().gids(), kTty);
+    if (!outside.has_value()) return step;
+    group = *outside;
+  }
+  step.add_options(absl::StrCat("gid=", group));
+  return step;
+}
+
 std::vector<MountStep> Defaults(const spec::ContainerSpec& spec,
                                 const HostFacts& facts) {
   constexpr uint64_t kInert =
@@ -89,12 +110,11 @@ std::vector<MountStep> Defaults(const spec::ContainerSpec& spec,
                  {"mode=755", "size=65536k"}),
       Filesystem("sysfs", "sysfs", "/sys",
                  kInert | (privileged ? 0 : MOUNT_ATTR_RDONLY)),
-      Filesystem("devpts", "devpts", "/dev/pts",
-                 MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC,
-                 {"newinstance", "ptmxmode=0666", "mode=0620", "gid=5"}),
+      Terminals(spec),
       SharedMemory(spec),
       Filesystem("mqueue", "mqueue", "/dev/mqueue", kInert),
-      Cgroups(facts, privileged),
+      // In a user namespace nobody owns them.
+      Cgroups(facts, privileged && !spec.namespaces().has_user()),
   };
 }
 
@@ -186,7 +206,7 @@ absl::Status SetSource(const spec::BindMount& mount, const spec::Rootfs& rootfs,
 }
 
 absl::StatusOr<MountStep> ClientMount(const spec::BindMount& mount,
-                                      const spec::Rootfs& rootfs,
+                                      const spec::Rootfs& rootfs, bool own_user,
                                       InitPlan& init) {
   MountStep step;
   ASSIGN_OR_RETURN(*step.mutable_target(),
@@ -196,6 +216,12 @@ absl::StatusOr<MountStep> ClientMount(const spec::BindMount& mount,
     return absl::InvalidArgumentError("container_path: \"/\" is the rootfs");
   }
   RETURN_IF_ERROR(CheckProc(step));
+  // A mount may have a mapping of its own; else it is the pod's.
+  step.set_id_mapped(own_user && mount.uid_mappings().empty());
+  if (own_user && mount.propagation() == spec::BIDIRECTIONAL) {
+    return absl::InvalidArgumentError(
+        "propagation to the host: a container with a user namespace cannot");
+  }
   uint64_t attributes = 0;
   if (mount.read_only() || mount.has_image()) attributes |= MOUNT_ATTR_RDONLY;
   if (mount.recursive_read_only()) {
@@ -232,10 +258,11 @@ absl::StatusOr<MountsResult> PlanMounts(const spec::ContainerSpec& spec,
   if (spec.pause()) return result;
   std::vector<MountStep> steps = Defaults(spec, facts);
   const size_t defaults = steps.size();
+  const bool own_user = spec.namespaces().has_user();
   std::vector<bool> replaced(defaults, false);
   for (const spec::BindMount& mount : spec.mounts()) {
     ASSIGN_OR_RETURN(
-        MountStep step, ClientMount(mount, spec.rootfs(), init),
+        MountStep step, ClientMount(mount, spec.rootfs(), own_user, init),
         absl::StrCat(
             mount.image_volume() ? "volumes of the image: " : "mounts: ",
             mount.container_path()));

@@ -57,12 +57,14 @@ absl::StatusOr<NamespacePlan> PlanNamespaces(const spec::ContainerSpec& spec) {
   ASSIGN_OR_RETURN(NamespacePlan::Source uts,
                    SourceOf(modes.uts(), /*own=*/true, "uts"));
   plan.set_uts(uts);
-  // Privileged containers see the host's cgroups, as with containerd; the
-  // pause looks at none.
-  plan.set_cgroup(spec.security().privileged() || spec.pause()
+  // Privileged containers see the host's cgroups, as with containerd, unless
+  // they are root only in a user namespace (CVE-2023-25809); the pause looks at
+  // none.
+  const bool own_user = modes.has_user();
+  plan.set_cgroup((spec.security().privileged() && !own_user) || spec.pause()
                       ? NamespacePlan::HOST
                       : NamespacePlan::NEW);
-  plan.set_user(NamespacePlan::HOST);
+  plan.set_user(own_user ? NamespacePlan::JOIN : NamespacePlan::HOST);
   return plan;
 }
 

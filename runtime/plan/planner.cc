@@ -17,6 +17,7 @@
 #include "runtime/plan/rlimits.h"
 #include "runtime/plan/seccomp_profile.h"
 #include "runtime/plan/sysctls.h"
+#include "runtime/plan/user_namespace.h"
 
 namespace gantry::plan {
 namespace {
@@ -36,6 +37,7 @@ absl::Status PlanRootfs(const spec::ContainerSpec& spec, RootfsPlan& plan) {
                  {rootfs.lower_dirs().begin(), rootfs.lower_dirs().end()},
                  rootfs.mount_point(), *overlay))
       << "rootfs";
+  overlay->set_id_mapped(spec.namespaces().has_user());
   if (!rootfs.upper_dir().empty() || !rootfs.work_dir().empty()) {
     ASSIGN_OR_RETURN(*overlay->mutable_upper_dir(),
                      CleanAbsolutePath(rootfs.upper_dir(), "rootfs.upper_dir"));
@@ -116,6 +118,10 @@ absl::Status PlanIdentity(const spec::ContainerSpec& spec,
                           std::vector<std::string>& degraded) {
   const spec::Security& security = spec.security();
   *identity.mutable_user() = spec.process().user();
+  if (spec.namespaces().has_user()) {
+    RETURN_IF_ERROR(CheckUserNamespace(spec.namespaces().user()));
+    *identity.mutable_user_namespace() = spec.namespaces().user();
+  }
   // The pause does nothing that would need one.
   if (!spec.pause()) {
     RETURN_IF_ERROR(PlanCapabilities(security, facts, identity, degraded));

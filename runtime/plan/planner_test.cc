@@ -495,6 +495,64 @@ TEST(BuildPlan, ASysctlInTwoSpellingsIsRefused) {
   EXPECT_EQ(Build(spec).status().code(), absl::StatusCode::kInvalidArgument);
 }
 
+spec::ContainerSpec WithUserNamespace() {
+  spec::ContainerSpec spec = Spec();
+  spec::UserNamespace& user = *spec.mutable_namespaces()->mutable_user();
+  for (spec::IdMapping* ids : {user.mutable_uids(), user.mutable_gids()}) {
+    ids->set_host_id(65536);
+    ids->set_length(65536);
+  }
+  return spec;
+}
+
+TEST(BuildPlan, AUserNamespaceMapsRootfsAndVolumes) {
+  spec::ContainerSpec spec = WithUserNamespace();
+  spec::BindMount& mount = *spec.add_mounts();
+  mount.set_host_path("/data");
+  mount.set_container_path("/volume");
+  ContainerPlan plan = *Build(spec);
+  EXPECT_EQ(plan.namespaces().user(), NamespacePlan::JOIN);
+  EXPECT_TRUE(plan.init().rootfs().overlay().id_mapped());
+  EXPECT_TRUE(StepAt(plan, "/volume")->id_mapped());
+  EXPECT_EQ(plan.init().identity().user_namespace().uids().host_id(), 65536u);
+  // The group of terminals as the host counts.
+  EXPECT_EQ(StepAt(plan, "/dev/pts")->options(3), "gid=65541");
+  // Without one, nothing is.
+  plan = *Build(Spec());
+  EXPECT_EQ(plan.namespaces().user(), NamespacePlan::HOST);
+  EXPECT_FALSE(plan.init().rootfs().overlay().id_mapped());
+  EXPECT_FALSE(plan.init().identity().has_user_namespace());
+  EXPECT_EQ(StepAt(plan, "/dev/pts")->options(3), "gid=5");
+}
+
+TEST(BuildPlan, AnUnmappedTerminalGroupIsLeftOut) {
+  spec::ContainerSpec spec = WithUserNamespace();
+  spec.mutable_namespaces()->mutable_user()->mutable_uids()->set_length(5);
+  spec.mutable_namespaces()->mutable_user()->mutable_gids()->set_length(5);
+  EXPECT_EQ(StepAt(*Build(spec), "/dev/pts")->options_size(), 3);
+}
+
+TEST(BuildPlan, PrivilegeInAUserNamespaceReachesNoHostsCgroup) {
+  spec::ContainerSpec spec = WithUserNamespace();
+  spec.mutable_security()->set_privileged(true);
+  ContainerPlan plan = *Build(spec);
+  EXPECT_EQ(plan.namespaces().cgroup(), NamespacePlan::NEW);
+  EXPECT_NE(StepAt(plan, "/sys/fs/cgroup")->attributes() & MOUNT_ATTR_RDONLY,
+            0u);
+}
+
+TEST(BuildPlan, AUserNamespaceNeedsGoodRangesAndOneWayMounts) {
+  spec::ContainerSpec spec = WithUserNamespace();
+  spec.mutable_namespaces()->mutable_user()->mutable_gids()->set_host_id(0);
+  EXPECT_EQ(Build(spec).status().code(), absl::StatusCode::kInvalidArgument);
+  spec = WithUserNamespace();
+  spec::BindMount& mount = *spec.add_mounts();
+  mount.set_host_path("/data");
+  mount.set_container_path("/volume");
+  mount.set_propagation(spec::BIDIRECTIONAL);
+  EXPECT_EQ(Build(spec).status().code(), absl::StatusCode::kInvalidArgument);
+}
+
 TEST(BuildPlan, AProfileOfTheHostIsCompiledWithItsFlags) {
   sys::testing::FakeTree dir;
   const std::string path = dir.path() + "/profile.json";

@@ -77,7 +77,7 @@ absl::StatusOr<UniqueFd> OpenPidNamespace(
   return OpenNamespaceOf(holder->started(), "pid");
 }
 
-// In the order of shim/donation.h: network, ipc, uts, pid.
+// In the order of shim/donation.h: network, ipc, uts, pid, user.
 absl::StatusOr<std::vector<UniqueFd>> OpenJoined(
     const Node& node, const record::ContainerRecord& container,
     const plan::NamespacePlan& namespaces) {
@@ -100,6 +100,7 @@ absl::StatusOr<std::vector<UniqueFd>> OpenJoined(
     ASSIGN_OR_RETURN(UniqueFd pid, OpenPidNamespace(node, container));
     joined.push_back(std::move(pid));
   }
+  RETURN_IF_ERROR(pinned(namespaces.user(), kUserPin));
   return joined;
 }
 

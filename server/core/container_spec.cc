@@ -54,6 +54,13 @@ void AddPodFile(const record::PodRecord& pod, const Paths& paths,
   mount.set_read_only(spec.rootfs().read_only());
 }
 
+void SetUserNamespace(const record::PodRecord& pod, spec::Namespaces& to) {
+  to.clear_user();
+  if (pod.namespaces().has_user()) {
+    *to.mutable_user() = pod.namespaces().user();
+  }
+}
+
 // What a container shares is its pod's to say; only its PID namespace is its
 // own choice.
 void SetNamespaces(const record::PodRecord& pod, spec::ContainerSpec& spec) {
@@ -63,6 +70,7 @@ void SetNamespaces(const record::PodRecord& pod, spec::ContainerSpec& spec) {
   if (namespaces.ipc() != spec::CONTAINER) {
     namespaces.set_ipc(pod.own_ipc() ? spec::POD : spec::NODE);
   }
+  SetUserNamespace(pod, namespaces);
 }
 
 void SetSharedMemory(const record::PodRecord& pod, const Paths& paths,
@@ -159,6 +167,7 @@ spec::ContainerSpec PauseSpec(const record::PodRecord& pod,
   namespaces.set_network(pod.own_network() ? spec::POD : spec::NODE);
   namespaces.set_ipc(pod.own_ipc() ? spec::POD : spec::NODE);
   namespaces.set_uts(pod.own_uts() ? spec::POD : spec::NODE);
+  SetUserNamespace(pod, namespaces);
   spec.mutable_security()->set_no_new_privs(true);
   return spec;
 }

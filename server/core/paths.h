@@ -36,8 +36,8 @@ class Paths {
   std::string Layers() const { return absl::StrCat(root_, "/images/layers"); }
 
   std::string PodRuns() const { return absl::StrCat(run_, "/pods"); }
-  // Pinned namespaces "net", "ipc", "uts", the directory "shm" and the files
-  // that containers see below /etc.
+  // Pinned namespaces "net", "ipc", "uts", "user", the directory "shm" and the
+  // files that containers see below /etc.
   std::string PodRun(absl::string_view id) const {
     return absl::StrCat(run_, "/pods/", id);
   }
@@ -59,6 +59,7 @@ class Paths {
 inline constexpr absl::string_view kNetworkPin = "net";
 inline constexpr absl::string_view kIpcPin = "ipc";
 inline constexpr absl::string_view kUtsPin = "uts";
+inline constexpr absl::string_view kUserPin = "user";
 inline constexpr absl::string_view kShmDirectory = "shm";
 inline constexpr absl::string_view kHostnameFile = "hostname";
 inline constexpr absl::string_view kHostsFile = "hosts";

@@ -105,12 +105,14 @@ work::Task<absl::Status> MakePod(Node& node, record::PodRecord& pod,
   const std::string hostname = PodHostname(request, pod.id(), HostName());
 
   // 3. Its namespaces, pinned by mounts in that directory.
-  if (pod.own_network() || pod.own_ipc() || pod.own_uts()) {
+  const bool own_user = pod.namespaces().has_user();
+  if (pod.own_network() || pod.own_ipc() || pod.own_uts() || own_user) {
     shim_client::PinRequest pin;
     pin.run_dir_fd = run.get();
     pin.network = pod.own_network();
     pin.ipc = pod.own_ipc();
     pin.uts = pod.own_uts();
+    if (own_user) pin.user = pod.namespaces().user();
     pin.hostname = pod.own_uts() ? hostname : "";
     pin.shm_size = pod.own_ipc() ? kPodShmBytes : 0;
     pin.sysctls = request.sysctls;

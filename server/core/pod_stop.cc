@@ -43,7 +43,8 @@ absl::Status Unmount(const std::string& path) {
 absl::Status UnpinNamespaces(Node& node, absl::string_view id) {
   absl::Status first;
   const std::string run = node.paths.PodRun(id);
-  for (absl::string_view pin : {kNetworkPin, kIpcPin, kUtsPin, kShmDirectory}) {
+  for (absl::string_view pin :
+       {kNetworkPin, kIpcPin, kUtsPin, kUserPin, kShmDirectory}) {
     KeepFirst(first, Unmount(absl::StrCat(run, "/", pin)));
   }
   return Annotate(first, absl::StrCat("unpin the namespaces of pod ", id));

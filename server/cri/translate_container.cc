@@ -127,6 +127,18 @@ absl::Status CheckSamePod(const PodSandboxConfig& given,
                pod.metadata().namespace_());
 }
 
+// From a mount namespace that a user namespace owns nothing goes out.
+absl::Status CheckPropagation(const spec::ContainerSpec& spec) {
+  if (!spec.namespaces().has_user()) return absl::OkStatus();
+  for (int i = 0; i < spec.mounts_size(); ++i) {
+    if (spec.mounts(i).propagation() != spec::BIDIRECTIONAL) continue;
+    return BadField(absl::StrCat(At("config.mounts", i), ".propagation"),
+                    "PROPAGATION_BIDIRECTIONAL cannot be had in a pod with a "
+                    "user namespace");
+  }
+  return absl::OkStatus();
+}
+
 absl::Status SetSecurity(const ContainerConfig& config,
                          const PodSandboxConfig& pod, const HostAbilities& host,
                          spec::ContainerSpec& spec) {
@@ -142,7 +154,7 @@ absl::Status SetSecurity(const ContainerConfig& config,
                    SecurityFromCri(context, host, kSecurityContext));
   spec.mutable_rootfs()->set_read_only(context.readonly_rootfs());
   ASSIGN_OR_RETURN(spec::Namespaces pod_namespaces,
-                   PodNamespacesFromCri(pod_context, "pod"));
+                   PodNamespacesFromCri(pod_context, host, "pod"));
   ASSIGN_OR_RETURN(*spec.mutable_namespaces(),
                    ContainerNamespacesFromCri(
                        context, pod_namespaces,
@@ -170,6 +182,7 @@ absl::StatusOr<core::ContainerRequest> ContainerRequestFromCri(
   RETURN_IF_ERROR(SetDevices(config, to.spec));
   ASSIGN_OR_RETURN(to.cdi_devices, CdiDevicesFromCri(config));
   RETURN_IF_ERROR(SetSecurity(config, pod, host, to.spec));
+  RETURN_IF_ERROR(CheckPropagation(to.spec));
   ASSIGN_OR_RETURN(*to.spec.mutable_resources(),
                    ResourcesFromCri(config.linux().resources(), kResources));
   ASSIGN_OR_RETURN(to.stop_signal,

@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "runtime/base/status.h"
+#include "runtime/plan/user_namespace.h"
 #include "server/cri/check.h"
 
 namespace gantry::cri {
@@ -37,8 +38,35 @@ absl::StatusOr<spec::NamespaceMode> PodOrNode(NamespaceMode mode,
   return BadValue(field, "POD or NODE", runtime::v1::NamespaceMode_Name(mode));
 }
 
-absl::Status CheckUserNamespace(const NamespaceOption& options,
-                                absl::string_view field) {
+// One range.
+absl::StatusOr<spec::IdMapping> IdMappingFromCri(
+    const google::protobuf::RepeatedPtrField<runtime::v1::IDMapping>& mappings,
+    absl::string_view field) {
+  if (mappings.size() != 1) {
+    return BadField(
+        field, absl::StrCat("expected one range, found ", mappings.size()));
+  }
+  spec::IdMapping mapping;
+  mapping.set_container_id(mappings.Get(0).container_id());
+  mapping.set_host_id(mappings.Get(0).host_id());
+  mapping.set_length(mappings.Get(0).length());
+  absl::Status good = plan::CheckIdMapping(mapping);
+  if (!good.ok()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(field, "[0].", good.message()));
+  }
+  return mapping;
+}
+
+bool SameMapping(const spec::IdMapping& a, const spec::IdMapping& b) {
+  return a.container_id() == b.container_id() && a.host_id() == b.host_id() &&
+         a.length() == b.length();
+}
+
+// Sets `to.user`, or leaves it out: the node's.
+absl::Status SetUserNamespace(const NamespaceOption& options,
+                              absl::string_view field, spec::Namespaces& to) {
+  to.clear_user();
   if (!options.has_userns_options()) return absl::OkStatus();
   const runtime::v1::UserNamespace& user = options.userns_options();
   const std::string path = absl::StrCat(field, ".userns_options");
@@ -47,10 +75,42 @@ absl::Status CheckUserNamespace(const NamespaceOption& options,
       if (user.uids().empty() && user.gids().empty()) return absl::OkStatus();
       return BadField(path, "mode NODE takes no mappings");
     case runtime::v1::POD:
-      return NotBuilt(path, "a user namespace for the pod");
+      break;
     default:
       return BadField(absl::StrCat(path, ".mode"), "expected POD or NODE");
   }
+  ASSIGN_OR_RETURN(*to.mutable_user()->mutable_uids(),
+                   IdMappingFromCri(user.uids(), absl::StrCat(path, ".uids")));
+  ASSIGN_OR_RETURN(*to.mutable_user()->mutable_gids(),
+                   IdMappingFromCri(user.gids(), absl::StrCat(path, ".gids")));
+  // Each is good; what they are together begins with the field.
+  absl::Status good = plan::CheckUserNamespace(to.user());
+  if (good.ok()) return good;
+  return absl::InvalidArgumentError(absl::StrCat(path, ".", good.message()));
+}
+
+// A container that says nothing has its pod's.
+absl::Status CheckSameUserNamespace(const NamespaceOption& options,
+                                    const spec::Namespaces& pod,
+                                    absl::string_view field) {
+  if (!options.has_userns_options()) return absl::OkStatus();
+  spec::Namespaces own;
+  RETURN_IF_ERROR(SetUserNamespace(options, field, own));
+  if (own.has_user() == pod.has_user() &&
+      SameMapping(own.user().uids(), pod.user().uids()) &&
+      SameMapping(own.user().gids(), pod.user().gids())) {
+    return absl::OkStatus();
+  }
+  return BadField(absl::StrCat(field, ".userns_options"),
+                  "differs from that of the pod");
+}
+
+runtime::v1::IDMapping IdMappingToCri(const spec::IdMapping& mapping) {
+  runtime::v1::IDMapping to;
+  to.set_container_id(mapping.container_id());
+  to.set_host_id(mapping.host_id());
+  to.set_length(mapping.length());
+  return to;
 }
 
 absl::Status CheckTarget(const NamespaceOption& options,
@@ -91,13 +151,19 @@ absl::StatusOr<spec::NamespaceMode> ContainerPid(spec::NamespaceMode mode,
 
 absl::StatusOr<spec::Namespaces> PodNamespacesFromCri(
     const runtime::v1::LinuxSandboxSecurityContext& context,
-    absl::string_view field) {
+    const HostAbilities& host, absl::string_view field) {
   spec::Namespaces namespaces;
   namespaces.set_pid(spec::CONTAINER);
   if (!context.has_namespace_options()) return namespaces;
   const NamespaceOption& options = context.namespace_options();
   const std::string path = absl::StrCat(field, ".namespace_options");
-  RETURN_IF_ERROR(CheckUserNamespace(options, path));
+  RETURN_IF_ERROR(SetUserNamespace(options, path, namespaces));
+  if (namespaces.has_user() && !host.user_namespaces) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(path,
+                     ".userns_options: this host cannot map the ids of "
+                     "mounts (user namespaces with idmapped mounts)"));
+  }
   ASSIGN_OR_RETURN(
       spec::NamespaceMode network,
       PodOrNode(options.network(), absl::StrCat(path, ".network")));
@@ -123,7 +189,7 @@ absl::StatusOr<spec::Namespaces> ContainerNamespacesFromCri(
   if (!context.has_namespace_options()) return namespaces;
   const NamespaceOption& options = context.namespace_options();
   const std::string path = absl::StrCat(field, ".namespace_options");
-  RETURN_IF_ERROR(CheckUserNamespace(options, path));
+  RETURN_IF_ERROR(CheckSameUserNamespace(options, pod, path));
   const std::string network_path = absl::StrCat(path, ".network");
   ASSIGN_OR_RETURN(spec::NamespaceMode network,
                    PodOrNode(options.network(), network_path));
@@ -149,6 +215,12 @@ NamespaceOption NamespacesToCri(const spec::Namespaces& namespaces) {
   options.set_pid(static_cast<NamespaceMode>(namespaces.pid()));
   options.set_ipc(static_cast<NamespaceMode>(namespaces.ipc()));
   options.set_target_id(namespaces.target_id());
+  if (namespaces.has_user()) {
+    runtime::v1::UserNamespace& user = *options.mutable_userns_options();
+    user.set_mode(runtime::v1::POD);
+    *user.add_uids() = IdMappingToCri(namespaces.user().uids());
+    *user.add_gids() = IdMappingToCri(namespaces.user().gids());
+  }
   return options;
 }
 

@@ -11,13 +11,15 @@
 #include "absl/strings/string_view.h"
 #include "proto/cri/v1/api.pb.h"
 #include "proto/spec.pb.h"
+#include "server/cri/host_abilities.h"
 
 namespace gantry::cri {
 
 // `field` is the path of the security context that may have the options.
+// FAILED_PRECONDITION for a user namespace where the host has none to give.
 absl::StatusOr<spec::Namespaces> PodNamespacesFromCri(
     const runtime::v1::LinuxSandboxSecurityContext& context,
-    absl::string_view field);
+    const HostAbilities& host, absl::string_view field);
 
 // `pod` is what PodNamespacesFromCri gave for the container's pod;
 // `pod_said` whether the pod had namespace_options.

@@ -148,7 +148,7 @@ absl::Status SetLinux(const PodSandboxConfig& config, const HostAbilities& host,
       config.linux().security_context();
   RETURN_IF_ERROR(CheckPodSecurity(context, host, kSecurityContext));
   ASSIGN_OR_RETURN(request.namespaces,
-                   PodNamespacesFromCri(context, kSecurityContext));
+                   PodNamespacesFromCri(context, host, kSecurityContext));
   ASSIGN_OR_RETURN(request.cgroup_parent,
                    CgroupParentFromCri(config.linux().cgroup_parent()));
   ASSIGN_OR_RETURN(

@@ -229,11 +229,11 @@ const std::vector<BadCase>& BadCases() {
          Security(r).mutable_namespace_options()->set_target_id("x");
        },
        kInvalid, "namespace_options.pid"},
-      {"a user namespace",
+      {"a user namespace without ids",
        [](R& r) {
          Security(r).mutable_namespace_options()->mutable_userns_options();
        },
-       kUnbuilt, "userns_options"},
+       kInvalid, "userns_options.uids"},
       {"SELinux label",
        [](R& r) {
          Security(r).mutable_selinux_options()->set_type("container_t");

@@ -83,6 +83,8 @@ std::string HostJson(const Services& services) {
       .Text("cgroup_mode", services.facts.cgroup_mode)
       .Texts("cgroup_controllers", services.facts.controllers)
       .Flag("apparmor", services.host.apparmor)
+      .Flag("selinux", services.host.selinux)
+      .Flag("user_namespaces", services.host.user_namespaces)
       .Flag("recursive_read_only_mounts", services.host.recursive_read_only);
   return json.Finish();
 }

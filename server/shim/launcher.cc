@@ -91,6 +91,10 @@ std::string SysctlPath(std::string key) {
   return key;
 }
 
+shim::IdRange RangeOf(const spec::IdMapping& mapping) {
+  return {mapping.container_id(), mapping.host_id(), mapping.length()};
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Launcher>> Launcher::Create(
@@ -202,6 +206,10 @@ work::Task<absl::Status> Launcher::PinNamespaces(PinRequest request) {
   pin.net = request.network;
   pin.ipc = request.ipc;
   pin.uts = request.uts;
+  if (request.user.has_value()) {
+    pin.user = shim::UserNamespace{RangeOf(request.user->uids()),
+                                   RangeOf(request.user->gids())};
+  }
   pin.hostname = request.hostname;
   pin.shm_size = request.shm_size;
   for (const auto& [key, value] : request.sysctls) {

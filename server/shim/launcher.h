@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "proto/shim.pb.h"
+#include "proto/spec.pb.h"
 #include "runtime/base/unique_fd.h"
 #include "server/shim/shim_client.h"
 #include "server/work/executor.h"
@@ -55,6 +57,8 @@ struct PinRequest {
   bool network = false;
   bool ipc = false;
   bool uts = false;
+  // Owns the other namespaces made; absent: the host's does.
+  std::optional<spec::UserNamespace> user;
   // Of the new UTS namespace.
   std::string hostname;
   // Bytes of the pod's /dev/shm; 0: none is made.

@@ -68,7 +68,8 @@ absl::Status BindFromHost(const plan::DeviceNode& device, mode_t type,
   return sys::AttachMount(tree.get(), target.get());
 }
 
-absl::Status MakeDevice(const plan::DeviceNode& device, int root) {
+absl::Status MakeDevice(const plan::DeviceNode& device, bool own_user,
+                        int root) {
   ASSIGN_OR_RETURN(mode_t type, TypeBits(device.type()));
   ASSIGN_OR_RETURN(Place place, PlaceOf(root, device.path()));
   // What the image has there is not the device.
@@ -80,7 +81,10 @@ absl::Status MakeDevice(const plan::DeviceNode& device, int root) {
     if (errno == EPERM) return BindFromHost(device, type, root);
     return ErrnoStatus(errno, "mknod");
   }
-  if (device.uid() == 0 && device.gid() == 0) return absl::OkStatus();
+  // Root in a user namespace is not the owner of what is the host's.
+  if (device.uid() == 0 && device.gid() == 0 && !own_user) {
+    return absl::OkStatus();
+  }
   if (fchownat(place.parent.get(), place.name.c_str(), device.uid(),
                device.gid(), AT_SYMLINK_NOFOLLOW) != 0) {
     return ErrnoStatus(errno, "chown");
@@ -91,8 +95,9 @@ absl::Status MakeDevice(const plan::DeviceNode& device, int root) {
 }  // namespace
 
 absl::Status MakeDevices(const plan::InitPlan& plan, int root) {
+  const bool own_user = plan.identity().has_user_namespace();
   for (const plan::DeviceNode& device : plan.devices()) {
-    RETURN_IF_ERROR(MakeDevice(device, root))
+    RETURN_IF_ERROR(MakeDevice(device, own_user, root))
         << "make device " << device.path();
   }
   return absl::OkStatus();

@@ -1,4 +1,5 @@
 #include <fcntl.h>
+#include <sched.h>
 
 #include <string>
 #include <utility>
@@ -25,8 +26,10 @@ namespace {
 //
 //  1. Hide before a process of the container can see this one; no descriptor
 //     of the shim comes along (CVE-2016-9962). Wait for GO.
-//  2. Join the container's namespaces, all at once. The root directory is the
-//     container's from here on.
+//  2. A procfs while the host's mounts are there: the container's could be
+//     another one. Then join the container's namespaces, all at once but for
+//     the user namespace, which comes with the identity. The root directory is
+//     the container's from here on.
 //  3. User, terminal, working directory: through descriptors of that root.
 //  4. Identity, READY, seccomp, execve, as the first process.
 
@@ -37,18 +40,19 @@ absl::Status SetUp(const ExecPlan& plan, const ExecContext& context,
   int* const others[] = {&target};
   RETURN_IF_ERROR(Begin(context.sync_fd, context.stdio, others, setup));
   setup.stage = Stage::kNamespaces;
-  UniqueFd pidfd(target);
-  if (context.namespaces != 0) {
-    RETURN_IF_ERROR(sys::SetNs(pidfd.get(), context.namespaces));
-  }
-  pidfd.Reset();
-  LeaveSessionKeyring();
+  setup.user_namespace.Reset(target);
   ASSIGN_OR_RETURN(setup.proc, OpenProc());
+  if (const int joined = context.namespaces & ~CLONE_NEWUSER; joined != 0) {
+    RETURN_IF_ERROR(sys::SetNs(setup.user_namespace.get(), joined));
+  }
+  if (!plan.identity.has_user_namespace()) setup.user_namespace.Reset();
+  LeaveSessionKeyring();
+  RETURN_IF_ERROR(PrepareUserNamespace(plan.identity, setup));
   ASSIGN_OR_RETURN(setup.root,
                    sys::OpenAt(AT_FDCWD, "/", O_PATH | O_DIRECTORY));
   UseOwnNull(setup);
   setup.stage = Stage::kUser;
-  RETURN_IF_ERROR(LookUpUser(plan.identity.user(), setup));
+  RETURN_IF_ERROR(LookUpUser(plan.identity, setup));
   if (plan.terminal) {
     setup.stage = Stage::kConsole;
     ASSIGN_OR_RETURN(Console console,
@@ -58,7 +62,7 @@ absl::Status SetUp(const ExecPlan& plan, const ExecContext& context,
   setup.stage = Stage::kWorkingDirectory;
   ASSIGN_OR_RETURN(setup.cwd,
                    OpenWorkingDirectory(setup.root.get(), plan.cwd,
-                                        IfMissing::kFail, setup.user));
+                                        IfMissing::kFail, setup.outside));
   RETURN_IF_ERROR(EnterWorkingDirectory(setup.cwd.get(), plan.cwd));
   return AssumeIdentity(plan.identity, plan.oom_score_adj, std::move(degraded),
                         setup);

@@ -33,7 +33,8 @@ namespace {
 //  1. Hide, drop foreign descriptors, wait for GO. Nothing of the container is
 //     touched before the process stands in its cgroups.
 //  2. Join the pod's namespaces; the cgroup namespace is made after placement,
-//     because its root is where the process stands.
+//     because its root is where the process stands. With a user namespace to
+//     come, files are made as its root from here on (user_namespace.h).
 //  3. Take the host's trees to bind as detached copies, before 4 takes mounts
 //     out of their peer groups.
 //  4. Cut the mount namespace off, so that nothing made below goes out.
@@ -47,23 +48,26 @@ namespace {
 //     /dev/null can still be reached.
 //  8. Enter the rootfs; only now can nothing be resolved on the host any more.
 //  9. Host name and kernel parameters, in the namespaces of 2.
-// 10. Limits, labels, ids: when no step needs root any more.
+// 10. Limits and labels; then the pod's user namespace, if it has one: entered
+//     when no step needs the host's root any more, with a copy of the mount
+//     namespace that it owns. Then the ids.
 // 11. READY, then seccomp and the last capabilities, then execve.
 
 absl::Status SetUpMounts(const plan::InitPlan& plan,
                          const std::vector<int>& id_maps, Setup& setup,
                          std::vector<std::string>& degraded) {
   setup.stage = Stage::kMounts;
+  const int user_namespace = setup.user_namespace.get();
   ASSIGN_OR_RETURN(std::vector<UniqueFd> sources,
-                   OpenBindSources(plan, id_maps));
+                   OpenBindSources(plan, id_maps, user_namespace));
   setup.stage = Stage::kRootfs;
   RETURN_IF_ERROR(DetachFromHost());
   setup.stage = Stage::kMounts;
-  RETURN_IF_ERROR(OpenImageSources(plan, id_maps, sources));
+  RETURN_IF_ERROR(OpenImageSources(plan, id_maps, user_namespace, sources));
   setup.stage = Stage::kRootfs;
-  ASSIGN_OR_RETURN(setup.root, MountRootfs(plan.rootfs()));
+  ASSIGN_OR_RETURN(setup.root, MountRootfs(plan.rootfs(), user_namespace));
   setup.stage = Stage::kMounts;
-  RETURN_IF_ERROR(FillVolumes(plan, setup.root.get()));
+  RETURN_IF_ERROR(FillVolumes(plan, sources, setup.root.get()));
   RETURN_IF_ERROR(MakeMounts(plan, sources, setup.root.get(), degraded));
   setup.stage = Stage::kDevices;
   RETURN_IF_ERROR(MakeDevices(plan, setup.root.get()));
@@ -80,12 +84,12 @@ absl::Status SetUpConsole(const plan::InitPlan& plan, Setup& setup) {
 
 absl::Status SetUpUser(const plan::InitPlan& plan, Setup& setup) {
   setup.stage = Stage::kUser;
-  RETURN_IF_ERROR(LookUpUser(plan.identity().user(), setup));
+  RETURN_IF_ERROR(LookUpUser(plan.identity(), setup));
   if (plan.pause()) return absl::OkStatus();
   setup.stage = Stage::kWorkingDirectory;
   ASSIGN_OR_RETURN(setup.cwd,
                    OpenWorkingDirectory(setup.root.get(), plan.cwd(),
-                                        IfMissing::kMake, setup.user));
+                                        IfMissing::kMake, setup.outside));
   return absl::OkStatus();
 }
 
@@ -124,8 +128,11 @@ absl::Status SetUp(const plan::InitPlan& plan,
   RETURN_IF_ERROR(Begin(context.sync_fd, context.stdio, others, setup));
   setup.stage = Stage::kNamespaces;
   RETURN_IF_ERROR(EnterNamespaces(namespaces, join));
+  setup.user_namespace.Reset(std::exchange(join.user, -1));
+  setup.mounts = Mounts::kOwn;
   LeaveSessionKeyring();
   ASSIGN_OR_RETURN(setup.proc, OpenProc());
+  RETURN_IF_ERROR(PrepareUserNamespace(plan.identity(), setup));
   RETURN_IF_ERROR(SetUpMounts(plan, id_maps, setup, degraded));
   for (int* fd : others) UniqueFd(std::exchange(*fd, -1));
   UseOwnNull(setup);

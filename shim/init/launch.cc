@@ -15,9 +15,22 @@
 
 namespace gantry::init {
 
-absl::Status LookUpUser(const spec::User& user, Setup& setup) {
+absl::Status PrepareUserNamespace(const plan::Identity& identity,
+                                  Setup& setup) {
+  if (!identity.has_user_namespace()) return absl::OkStatus();
+  RETURN_IF_ERROR(ActAsMappedRoot(identity.user_namespace()));
+  RETURN_IF_ERROR(HideFromDebuggers());
+  return DieWithShim(setup.sync.get());
+}
+
+absl::Status LookUpUser(const plan::Identity& identity, Setup& setup) {
   ASSIGN_OR_RETURN(UserFiles files, ReadUserFiles(setup.root.get()));
-  ASSIGN_OR_RETURN(setup.user, ResolveUser(user, files));
+  ASSIGN_OR_RETURN(setup.user, ResolveUser(identity.user(), files));
+  setup.outside = setup.user;
+  if (identity.has_user_namespace()) {
+    ASSIGN_OR_RETURN(setup.outside,
+                     OutsideUser(identity.user_namespace(), setup.user));
+  }
   shim::ResolvedUser* report = setup.ready.mutable_user();
   report->set_uid(setup.user.uid);
   report->set_gid(setup.user.gid);
@@ -26,7 +39,7 @@ absl::Status LookUpUser(const spec::User& user, Setup& setup) {
 }
 
 absl::Status HandOverConsole(Console console, Setup& setup) {
-  if (fchown(console.slave.get(), setup.user.uid, -1) != 0) {
+  if (fchown(console.slave.get(), setup.outside.uid, -1) != 0) {
     return ErrnoStatus(errno, "chown the terminal");
   }
   RETURN_IF_ERROR(ControlConsole(console.slave.get()));
@@ -43,6 +56,12 @@ absl::Status AssumeIdentity(const plan::Identity& identity,
   setup.stage = Stage::kIdentity;
   RETURN_IF_ERROR(SetOomScoreAdj(setup.proc.get(), oom_score_adj, degraded));
   RETURN_IF_ERROR(PrepareIdentity(identity, setup.proc.get(), degraded));
+  OwnStdio(setup);
+  if (identity.has_user_namespace()) {
+    // From here on nothing of the host is in reach.
+    RETURN_IF_ERROR(
+        EnterUserNamespace(setup.user_namespace.get(), setup.mounts));
+  }
   RETURN_IF_ERROR(BecomeUser(identity, setup.user, degraded));
   RETURN_IF_ERROR(HideFromDebuggers());
   RETURN_IF_ERROR(DieWithShim(setup.sync.get()));

@@ -18,15 +18,18 @@
 
 namespace gantry::init {
 
+// If the identity has a user namespace: takes the ids of its root for files.
+absl::Status PrepareUserNamespace(const plan::Identity& identity, Setup& setup);
+
 // Resolves the user in the rootfs at setup.root.
-absl::Status LookUpUser(const spec::User& user, Setup& setup);
+absl::Status LookUpUser(const plan::Identity& identity, Setup& setup);
 
 // Sends the master to the shim; the slave becomes the standard streams and the
 // controlling terminal, owned by the user.
 absl::Status HandOverConsole(Console console, Setup& setup);
 
-// Limits, labels, OOM score, ids; then READY. Still undumpable and dying with
-// the shim afterwards.
+// Limits, labels, OOM score, the user namespace, ids; then READY. Still
+// undumpable and dying with the shim afterwards.
 absl::Status AssumeIdentity(const plan::Identity& identity,
                             int32_t oom_score_adj,
                             std::vector<std::string> degraded, Setup& setup);

@@ -46,28 +46,33 @@ sys::MountAttributes AttributesOf(const plan::MountStep& step) {
 
 // mount_setattr(2): EINVAL is also the answer of a file system that has none.
 absl::Status MapIds(const plan::MountStep& step, int tree,
-                    const std::vector<int>& id_maps) {
-  if (step.id_map() == 0) return absl::OkStatus();
+                    const std::vector<int>& id_maps, int user_namespace) {
+  if (step.id_map() == 0 && !step.id_mapped()) return absl::OkStatus();
   if (step.id_map() > id_maps.size()) {
     return absl::InvalidArgumentError("its id mapping is not in the plan");
   }
+  const bool own = step.id_map() != 0;
   absl::Status mapped = sys::MountSetAttr(
-      tree, "", AT_EMPTY_PATH,
-      {.set = MOUNT_ATTR_IDMAP, .userns_fd = id_maps[step.id_map() - 1]});
+      tree, "", AT_EMPTY_PATH | (own ? 0 : AT_RECURSIVE),
+      {.set = MOUNT_ATTR_IDMAP,
+       .userns_fd = own ? id_maps[step.id_map() - 1] : user_namespace});
   if (ErrnoOf(mapped) == EINVAL) {
     return ErrnoStatus(absl::StatusCode::kUnimplemented, EINVAL,
-                       "its file system has no id-mapped mounts");
+                       own ? "its file system has no id-mapped mounts"
+                           : "its file system, or one that is mounted below "
+                             "it, has no id-mapped mounts");
   }
   return mapped;
 }
 
 absl::StatusOr<UniqueFd> OpenBindSource(const plan::MountStep& step,
-                                        const std::vector<int>& id_maps) {
+                                        const std::vector<int>& id_maps,
+                                        int user_namespace) {
   absl::StatusOr<UniqueFd> tree =
       sys::OpenTree(AT_FDCWD, step.source(), OPEN_TREE_CLONE | AT_RECURSIVE);
   if (step.optional() && ErrnoOf(tree.status()) == ENOENT) return UniqueFd();
   if (!tree.ok()) return tree.status();
-  RETURN_IF_ERROR(MapIds(step, tree->get(), id_maps));
+  RETURN_IF_ERROR(MapIds(step, tree->get(), id_maps, user_namespace));
   RETURN_IF_ERROR(
       sys::MountSetAttr(tree->get(), "", AT_EMPTY_PATH | AT_RECURSIVE,
                         {.propagation = PropagationOf(step.propagation())}));
@@ -82,11 +87,11 @@ absl::StatusOr<UniqueFd> OpenBindSource(const plan::MountStep& step,
 // Covers the layers with an id-mapped copy of themselves: what is looked up
 // below it, by overlayfs as well, is id-mapped.
 absl::Status CoverLayers(const plan::MountStep& step,
-                         const std::vector<int>& id_maps) {
+                         const std::vector<int>& id_maps, int user_namespace) {
   const std::string& layers = step.image().layers_dir();
   ASSIGN_OR_RETURN(UniqueFd copy,
                    sys::OpenTree(AT_FDCWD, layers, OPEN_TREE_CLONE));
-  RETURN_IF_ERROR(MapIds(step, copy.get(), id_maps));
+  RETURN_IF_ERROR(MapIds(step, copy.get(), id_maps, user_namespace));
   ASSIGN_OR_RETURN(UniqueFd target,
                    sys::OpenAt(AT_FDCWD, layers, O_PATH | O_DIRECTORY));
   return sys::AttachMount(copy.get(), target.get());
@@ -95,14 +100,16 @@ absl::Status CoverLayers(const plan::MountStep& step,
 // A detached mount of the image or a part of it. Only what is attached can be
 // copied in part (before Linux 6.15), so all of it is attached for a moment.
 absl::StatusOr<UniqueFd> OpenImageSource(const plan::MountStep& step,
-                                         const std::vector<int>& id_maps) {
+                                         const std::vector<int>& id_maps,
+                                         int user_namespace) {
   plan::OverlayPlan image = step.image();
   // A single layer gets an empty directory below it: an overlay without an
   // upper directory is read-only whatever becomes of its mounts, while the bare
   // layer could be written by a container that may remount.
   if (image.lower_dirs_size() == 1) image.add_lower_dirs(image.mount_point());
-  if (step.id_map() != 0) {
-    RETURN_IF_ERROR(CoverLayers(step, id_maps));
+  const bool covered = step.id_map() != 0 || step.id_mapped();
+  if (covered) {
+    RETURN_IF_ERROR(CoverLayers(step, id_maps, user_namespace));
   }
   ASSIGN_OR_RETURN(UniqueFd whole, MountLayers(image));
   ASSIGN_OR_RETURN(UniqueFd part,
@@ -115,19 +122,22 @@ absl::StatusOr<UniqueFd> OpenImageSource(const plan::MountStep& step,
   attributes.propagation = MS_PRIVATE;
   RETURN_IF_ERROR(sys::MountSetAttr(tree.get(), "", AT_EMPTY_PATH, attributes));
   RETURN_IF_ERROR(sys::Umount(image.mount_point(), MNT_DETACH));
-  if (step.id_map() != 0) {
+  if (covered) {
     RETURN_IF_ERROR(sys::Umount(image.layers_dir(), MNT_DETACH));
   }
   return tree;
 }
 
-absl::Status FillVolume(const plan::MountStep& step, int root) {
+absl::Status FillVolume(const plan::MountStep& step, int source, int root) {
   absl::StatusOr<UniqueFd> from =
       sys::OpenInRoot(root, step.target(), O_RDONLY | O_DIRECTORY);
   if (ErrnoOf(from.status()) == ENOENT) return absl::OkStatus();
   if (!from.ok()) return from.status();
-  ASSIGN_OR_RETURN(UniqueFd to, sys::OpenAt(AT_FDCWD, step.source(),
-                                            O_RDONLY | O_DIRECTORY));
+  ASSIGN_OR_RETURN(
+      UniqueFd to,
+      step.id_mapped()
+          ? sys::OpenAt(source, ".", O_RDONLY | O_DIRECTORY)
+          : sys::OpenAt(AT_FDCWD, step.source(), O_RDONLY | O_DIRECTORY));
   return CopyTree(from->get(), to.get());
 }
 
@@ -226,13 +236,14 @@ std::string NameOf(const plan::MountStep& step) {
 }  // namespace
 
 absl::StatusOr<std::vector<UniqueFd>> OpenBindSources(
-    const plan::InitPlan& plan, const std::vector<int>& id_maps) {
+    const plan::InitPlan& plan, const std::vector<int>& id_maps,
+    int user_namespace) {
   std::vector<UniqueFd> sources(plan.mounts_size());
   for (int i = 0; i < plan.mounts_size(); ++i) {
     const plan::MountStep& step = plan.mounts(i);
     if (step.kind() != plan::MountStep::BIND) continue;
     ASSIGN_OR_RETURN(
-        sources[i], OpenBindSource(step, id_maps),
+        sources[i], OpenBindSource(step, id_maps, user_namespace),
         absl::StrCat("bind ", step.source(), " to ", step.target()));
   }
   return sources;
@@ -240,21 +251,24 @@ absl::StatusOr<std::vector<UniqueFd>> OpenBindSources(
 
 absl::Status OpenImageSources(const plan::InitPlan& plan,
                               const std::vector<int>& id_maps,
+                              int user_namespace,
                               std::vector<UniqueFd>& sources) {
   for (int i = 0; i < plan.mounts_size(); ++i) {
     const plan::MountStep& step = plan.mounts(i);
     if (step.kind() != plan::MountStep::IMAGE) continue;
     ASSIGN_OR_RETURN(
-        sources[i], OpenImageSource(step, id_maps),
+        sources[i], OpenImageSource(step, id_maps, user_namespace),
         absl::StrCat("mount ", NameOf(step), " on ", step.target()));
   }
   return absl::OkStatus();
 }
 
-absl::Status FillVolumes(const plan::InitPlan& plan, int root) {
-  for (const plan::MountStep& step : plan.mounts()) {
+absl::Status FillVolumes(const plan::InitPlan& plan,
+                         const std::vector<UniqueFd>& sources, int root) {
+  for (int i = 0; i < plan.mounts_size(); ++i) {
+    const plan::MountStep& step = plan.mounts(i);
     if (!step.fill_from_rootfs()) continue;
-    RETURN_IF_ERROR(FillVolume(step, root))
+    RETURN_IF_ERROR(FillVolume(step, sources[i].get(), root))
         << "copy what the image has at its volume " << step.target();
   }
   return absl::OkStatus();

@@ -28,8 +28,9 @@ absl::Status Join(plan::NamespacePlan::Source source, int fd, int type,
 
 absl::Status EnterNamespaces(const plan::NamespacePlan& plan,
                              const NamespaceFds& fds) {
-  if (plan.user() != plan::NamespacePlan::HOST) {
-    return absl::UnimplementedError("user namespaces are not built yet");
+  if (plan.user() == plan::NamespacePlan::JOIN && fds.user < 0) {
+    return absl::FailedPreconditionError(
+        "join user namespace: no descriptor was given");
   }
   RETURN_IF_ERROR(Join(plan.network(), fds.network, CLONE_NEWNET, "network"));
   RETURN_IF_ERROR(Join(plan.ipc(), fds.ipc, CLONE_NEWIPC, "ipc"));

@@ -12,8 +12,8 @@
 
 namespace gantry::init {
 
-// FAILED_PRECONDITION if the plan wants to join one and no descriptor came.
-// UNIMPLEMENTED for user namespaces.
+// FAILED_PRECONDITION if the plan wants to join one and no descriptor came. The
+// user namespace is entered later (user_namespace.h).
 absl::Status EnterNamespaces(const plan::NamespacePlan& plan,
                              const NamespaceFds& fds);
 

@@ -62,6 +62,40 @@ absl::StatusOr<UniqueFd> SingleLayer(const plan::OverlayPlan& plan) {
   return mount;
 }
 
+// From here on the directory, in this mount namespace, is a mount of itself
+// with mapped ids: overlayfs itself cannot be mounted so, what it consists of
+// can.
+absl::Status MapInPlace(const std::string& directory, int user_namespace) {
+  ASSIGN_OR_RETURN(UniqueFd tree,
+                   sys::OpenTree(AT_FDCWD, directory, OPEN_TREE_CLONE));
+  RETURN_IF_ERROR(sys::MountSetAttr(tree.get(), "", AT_EMPTY_PATH,
+                                    {.set = MOUNT_ATTR_IDMAP,
+                                     .propagation = MS_PRIVATE,
+                                     .userns_fd = user_namespace}));
+  ASSIGN_OR_RETURN(UniqueFd target,
+                   sys::OpenAt(AT_FDCWD, directory, kDirectory));
+  return sys::AttachMount(tree.get(), target.get());
+}
+
+std::string ParentOf(const std::string& path) {
+  return path.substr(0, path.rfind('/'));
+}
+
+absl::Status MapLayers(const plan::OverlayPlan& plan, int user_namespace) {
+  RETURN_IF_ERROR(MapInPlace(plan.layers_dir(), user_namespace))
+      << "map the ids of the layers";
+  if (!HasUpper(plan)) return absl::OkStatus();
+  const std::string parent = ParentOf(plan.upper_dir());
+  if (parent.empty() || ParentOf(plan.work_dir()) != parent) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("map ids: ", plan.upper_dir(), " and ", plan.work_dir(),
+                     " do not lie in one directory"));
+  }
+  RETURN_IF_ERROR(MapInPlace(parent, user_namespace))
+      << "map the ids of the writable layer";
+  return absl::OkStatus();
+}
+
 // A tmpfs with nothing in it. It needs a mount point that every host has.
 absl::StatusOr<UniqueFd> MountEmpty() {
   ASSIGN_OR_RETURN(UniqueFd mount,
@@ -124,10 +158,14 @@ absl::StatusOr<UniqueFd> MountLayers(const plan::OverlayPlan& plan) {
   return sys::OpenAt(AT_FDCWD, plan.mount_point(), kDirectory);
 }
 
-absl::StatusOr<UniqueFd> MountRootfs(const plan::RootfsPlan& plan) {
+absl::StatusOr<UniqueFd> MountRootfs(const plan::RootfsPlan& plan,
+                                     int user_namespace) {
   if (!plan.has_overlay()) {
     ASSIGN_OR_RETURN(UniqueFd root, MountEmpty(), "mount an empty rootfs");
     return root;
+  }
+  if (plan.overlay().id_mapped()) {
+    RETURN_IF_ERROR(MapLayers(plan.overlay(), user_namespace));
   }
   ASSIGN_OR_RETURN(
       UniqueFd root, MountLayers(plan.overlay()),

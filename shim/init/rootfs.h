@@ -22,8 +22,13 @@ absl::Status DetachFromHost();
 // Mounts the rootfs and gives its root directory. Any number of layers that
 // the kernel takes (500): by name relative to layers_dir, one call per layer
 // where the kernel has that (6.5), else in one option string of a page.
-// Changes the working directory.
-absl::StatusOr<UniqueFd> MountRootfs(const plan::RootfsPlan& plan);
+// Changes the working directory. With `id_mapped` layers: two mounts, one of
+// all layers and one of the writable directories, take the ids of
+// `user_namespace` (-1: none), however many layers there are; they stay behind
+// with the host's tree. Upper and work directory must then lie in one
+// directory.
+absl::StatusOr<UniqueFd> MountRootfs(const plan::RootfsPlan& plan,
+                                     int user_namespace);
 
 // Mounts layers on plan.mount_point() and gives the root of what is there, as
 // MountRootfs does for the rootfs: an overlay, or the layer itself if there is

@@ -153,15 +153,20 @@ void UseOwnNull(Setup& setup) {
   }
 }
 
-absl::Status InstallStdio(Setup& setup) {
-  for (int i = 0; i < 3; ++i) {
+void OwnStdio(const Setup& setup) {
+  for (const UniqueFd& stream : setup.stdio) {
     struct stat info = {};
     // A device or file of the host keeps its owner. Best effort: it only
     // matters to programs that open /dev/stdout by name.
-    if (fstat(setup.stdio[i].get(), &info) == 0 && S_ISFIFO(info.st_mode) &&
-        fchown(setup.stdio[i].get(), setup.user.uid, -1) != 0) {
+    if (fstat(stream.get(), &info) == 0 && S_ISFIFO(info.st_mode) &&
+        fchown(stream.get(), setup.outside.uid, -1) != 0) {
       errno = 0;
     }
+  }
+}
+
+absl::Status InstallStdio(Setup& setup) {
+  for (int i = 0; i < 3; ++i) {
     if (dup2(setup.stdio[i].get(), i) < 0) {
       return ErrnoStatus(errno, "install standard streams");
     }

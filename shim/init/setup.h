@@ -15,6 +15,7 @@
 #include "runtime/base/unique_fd.h"
 #include "shim/init/sync.h"
 #include "shim/init/user_lookup.h"
+#include "shim/init/user_namespace.h"
 
 namespace gantry::init {
 
@@ -32,6 +33,12 @@ struct Setup {
   // The rootfs.
   UniqueFd root;
   ResolvedUser user;
+  // The same with the host's numbers, for what is given to the user before the
+  // user namespace is entered; equal to `user` where there is none.
+  ResolvedUser outside;
+  // What leads into the user namespace, if there is one to enter.
+  UniqueFd user_namespace;
+  Mounts mounts = Mounts::kKeep;
   UniqueFd cwd;
   // What READY will carry.
   shim::Started ready;
@@ -54,8 +61,11 @@ absl::Status HideFromDebuggers();
 // nobody gave, if it is one; else they stay with the host's.
 void UseOwnNull(Setup& setup);
 
-// Makes stdio 0, 1 and 2 and owned by the user, so that it can reopen
-// /dev/stdout; then whatever is still open closes on exec.
+// Gives pipes among stdio to the user, so that it can reopen /dev/stdout. To be
+// called while the caller may.
+void OwnStdio(const Setup& setup);
+
+// Makes stdio 0, 1 and 2; then whatever is still open closes on exec.
 absl::Status InstallStdio(Setup& setup);
 
 // Reports `failure` of the current stage and ends the process.

@@ -14,6 +14,8 @@ namespace {
 constexpr absl::string_view kNet = "--net";
 constexpr absl::string_view kIpc = "--ipc";
 constexpr absl::string_view kUts = "--uts";
+constexpr absl::string_view kUids = "--uids=";
+constexpr absl::string_view kGids = "--gids=";
 constexpr absl::string_view kHostname = "--hostname=";
 constexpr absl::string_view kShmSize = "--shm-size=";
 constexpr absl::string_view kSysctl = "--sysctl=";
@@ -39,6 +41,11 @@ absl::Status Check(const PinRequest& request) {
     return absl::InvalidArgumentError(
         "a host name without a UTS namespace would be the host's");
   }
+  if (request.user.has_value() &&
+      (request.user->uids.length == 0 || request.user->gids.length == 0)) {
+    return absl::InvalidArgumentError(
+        "a user namespace needs both user and group ids");
+  }
   for (const auto& [key, value] : request.sysctls) {
     if (!IsPath(key) || !IsOfMadeNamespace(key, request)) {
       return absl::InvalidArgumentError(
@@ -46,6 +53,24 @@ absl::Status Check(const PinRequest& request) {
     }
   }
   return absl::OkStatus();
+}
+
+std::string RangeText(const IdRange& range) {
+  return absl::StrCat(range.inside, ":", range.outside, ":", range.length);
+}
+
+// "INSIDE:OUTSIDE:LENGTH"
+bool ParseRange(absl::string_view text, IdRange& range) {
+  const std::vector<absl::string_view> parts = absl::StrSplit(text, ':');
+  return parts.size() == 3 && absl::SimpleAtoi(parts[0], &range.inside) &&
+         absl::SimpleAtoi(parts[1], &range.outside) &&
+         absl::SimpleAtoi(parts[2], &range.length) && range.length > 0;
+}
+
+// Makes `request.user` if it is not there.
+UserNamespace& UserOf(PinRequest& request) {
+  if (!request.user.has_value()) request.user.emplace();
+  return *request.user;
 }
 
 absl::Status Bad(absl::string_view argument) {
@@ -60,6 +85,10 @@ std::vector<std::string> PinArguments(const PinRequest& request) {
   if (request.net) argv.emplace_back(kNet);
   if (request.ipc) argv.emplace_back(kIpc);
   if (request.uts) argv.emplace_back(kUts);
+  if (request.user.has_value()) {
+    argv.push_back(absl::StrCat(kUids, RangeText(request.user->uids)));
+    argv.push_back(absl::StrCat(kGids, RangeText(request.user->gids)));
+  }
   if (!request.hostname.empty()) {
     argv.push_back(absl::StrCat(kHostname, request.hostname));
   }
@@ -83,6 +112,10 @@ absl::StatusOr<PinRequest> ParsePinArguments(
       request.ipc = true;
     } else if (argument == kUts) {
       request.uts = true;
+    } else if (absl::ConsumePrefix(&value, kUids)) {
+      if (!ParseRange(value, UserOf(request).uids)) return Bad(argument);
+    } else if (absl::ConsumePrefix(&value, kGids)) {
+      if (!ParseRange(value, UserOf(request).gids)) return Bad(argument);
     } else if (absl::ConsumePrefix(&value, kHostname)) {
       request.hostname = std::string(value);
     } else if (absl::ConsumePrefix(&value, kShmSize)) {

@@ -6,6 +6,7 @@
 #define GANTRY_SHIM_PIN_PIN_ARGS_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -14,11 +15,29 @@
 
 namespace gantry::shim {
 
+// As a line of /proc/PID/uid_map (user_namespaces(7)).
+struct IdRange {
+  uint32_t inside = 0;
+  uint32_t outside = 0;
+  uint32_t length = 0;
+
+  bool operator==(const IdRange&) const = default;
+};
+
+struct UserNamespace {
+  IdRange uids;
+  IdRange gids;
+
+  bool operator==(const UserNamespace&) const = default;
+};
+
 struct PinRequest {
   // Each is pinned on a file of that name in the pod's run directory.
   bool net = false;
   bool ipc = false;
   bool uts = false;
+  // Owns the other namespaces made; pinned on the file `user`.
+  std::optional<UserNamespace> user;
   // Empty: stays the host's. Only with uts.
   std::string hostname;
   // Bytes of the tmpfs on the directory `shm`; 0: none.
@@ -33,6 +52,7 @@ struct PinRequest {
 inline constexpr char kPinnedNet[] = "net";
 inline constexpr char kPinnedIpc[] = "ipc";
 inline constexpr char kPinnedUts[] = "uts";
+inline constexpr char kPinnedUser[] = "user";
 inline constexpr char kPinnedShm[] = "shm";
 
 // The whole argv, the program's name first.

@@ -29,6 +29,8 @@ TEST(PinArguments, WhatTheServerBuildsTheShimReads) {
                      {"kernel/sem", "250 32000=x"},
                      {"fs/mqueue/msg_max", "20"}};
   EXPECT_THAT(RoundTrip(request), IsOkAndHolds(request));
+  request.user = UserNamespace{{0, 65536, 65535}, {0, 4294901760, 65535}};
+  EXPECT_THAT(RoundTrip(request), IsOkAndHolds(request));
   EXPECT_THAT(RoundTrip(PinRequest{}), IsOkAndHolds(PinRequest{}));
 }
 
@@ -39,6 +41,14 @@ TEST(PinArguments, UnknownArgumentIsNamed) {
               StatusIs(absl::StatusCode::kInvalidArgument));
   EXPECT_THAT(ParsePinArguments({"--sysctl=net/x"}),
               StatusIs(absl::StatusCode::kInvalidArgument));
+  for (const char* uids :
+       {"--uids=", "--uids=0:1", "--uids=0:1:0", "--uids=0:-1:1",
+        "--uids=0:1:2:3", "--uids=0:4294967296:1", "--uids=0:1:1"}) {
+    // The last one lacks the gids.
+    EXPECT_THAT(ParsePinArguments({uids}),
+                StatusIs(absl::StatusCode::kInvalidArgument))
+        << uids;
+  }
 }
 
 TEST(PinArguments, NothingThatWouldChangeTheHost) {

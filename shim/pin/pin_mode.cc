@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "proto/shim.pb.h"
@@ -23,6 +24,7 @@
 #include "shim/donation.h"
 #include "shim/loop/own_process.h"
 #include "shim/pin/loopback.h"
+#include "shim/pin/user_holder.h"
 
 namespace gantry::shim {
 namespace {
@@ -44,38 +46,70 @@ absl::Status MountPrivately(absl::string_view source, int directory,
   return sys::Mount("", target, "", MS_PRIVATE);
 }
 
-absl::Status PinNamespace(absl::string_view name, int directory,
-                          UndoStack& undo) {
+// `source`: empty for the caller's own.
+absl::Status PinNamespace(absl::string_view name, absl::string_view source,
+                          int directory, UndoStack& undo) {
   RETURN_IF_ERROR(sys::OpenAt(directory, name,
                               O_CREAT | O_EXCL | O_RDONLY | O_NOFOLLOW, 0600))
       << "pin namespace " << name;
   undo.Push(absl::StrCat("remove ", name),
             [directory, name] { return sys::UnlinkAt(directory, name); });
-  RETURN_IF_ERROR(MountPrivately(absl::StrCat("/proc/self/ns/", name),
-                                 directory, name, "", MS_BIND, "", undo))
+  const std::string own = absl::StrCat("/proc/self/ns/", name);
+  RETURN_IF_ERROR(MountPrivately(source.empty() ? own : source, directory, name,
+                                 "", MS_BIND, "", undo))
       << "pin namespace " << name;
   return absl::OkStatus();
 }
 
-absl::Status MountShm(uint64_t size, int directory, UndoStack& undo) {
+absl::Status MountShm(const PinRequest& request, int directory,
+                      UndoStack& undo) {
+  std::string options = absl::StrCat("mode=1777,size=", request.shm_size);
+  if (request.user.has_value()) {
+    // Root inside owns it; no id has to be mapped then.
+    absl::StrAppend(&options, ",uid=", request.user->uids.outside,
+                    ",gid=", request.user->gids.outside);
+  }
   RETURN_IF_ERROR(sys::MkdirAt(directory, kPinnedShm, 0755));
   undo.Push("remove shm",
             [directory] { return sys::RmdirAt(directory, kPinnedShm); });
   RETURN_IF_ERROR(MountPrivately("shm", directory, kPinnedShm, "tmpfs",
-                                 MS_NOSUID | MS_NODEV | MS_NOEXEC,
-                                 absl::StrCat("mode=1777,size=", size), undo))
+                                 MS_NOSUID | MS_NODEV | MS_NOEXEC, options,
+                                 undo))
       << "mount the pod's shm";
   return absl::OkStatus();
 }
 
-absl::Status SetUp(const PinRequest& request) {
-  int flags = 0;
-  if (request.net) flags |= CLONE_NEWNET;
-  if (request.ipc) flags |= CLONE_NEWIPC;
-  if (request.uts) flags |= CLONE_NEWUTS;
-  if (flags != 0) {
-    RETURN_IF_ERROR(sys::Unshare(flags));
+absl::Status WriteSysctl(const std::string& key, const std::string& value) {
+  RETURN_IF_ERROR(
+      sys::WriteFileAt(AT_FDCWD, absl::StrCat("/proc/sys/", key), value))
+      << "set sysctl " << key;
+  return absl::OkStatus();
+}
+
+// For those of a network namespace a capability counts
+// (net/sysctl_net.c), for those of an IPC namespace being the root of its user
+// namespace (ipc/ipc_sysctl.c, ipc/mq_sysctl.c): the host's root may not.
+absl::Status WriteSysctls(const PinRequest& request) {
+  for (const auto& [key, value] : request.sysctls) {
+    const uid_t root =
+        request.user.has_value() && !absl::StartsWith(key, "net/")
+            ? request.user->uids.outside
+            : 0;
+    if (root != 0 && setresuid(-1, root, -1) != 0) {
+      return ErrnoStatus(errno, absl::StrCat("act as user ", root));
+    }
+    const absl::Status status = WriteSysctl(key, value);
+    // Brings the capabilities back as well (capabilities(7)).
+    if (root != 0 && setresuid(-1, 0, -1) != 0) {
+      return ErrnoStatus(errno, "act as root again");
+    }
+    RETURN_IF_ERROR(status);
   }
+  return absl::OkStatus();
+}
+
+// Inside the new namespaces.
+absl::Status SetUp(const PinRequest& request) {
   if (request.net) {
     RETURN_IF_ERROR(BringLoopbackUp());
   }
@@ -83,30 +117,47 @@ absl::Status SetUp(const PinRequest& request) {
       sethostname(request.hostname.data(), request.hostname.size()) != 0) {
     return ErrnoStatus(errno, absl::StrCat("set host name ", request.hostname));
   }
-  for (const auto& [key, value] : request.sysctls) {
-    RETURN_IF_ERROR(
-        sys::WriteFileAt(AT_FDCWD, absl::StrCat("/proc/sys/", key), value))
-        << "set sysctl " << key;
+  return WriteSysctls(request);
+}
+
+absl::Status PinAll(const PinRequest& request, absl::string_view user_namespace,
+                    int directory, UndoStack& undo) {
+  if (request.user.has_value()) {
+    RETURN_IF_ERROR(PinNamespace(kPinnedUser, user_namespace, directory, undo));
+  }
+  if (request.net) {
+    RETURN_IF_ERROR(PinNamespace(kPinnedNet, "", directory, undo));
+  }
+  if (request.ipc) {
+    RETURN_IF_ERROR(PinNamespace(kPinnedIpc, "", directory, undo));
+  }
+  if (request.uts) {
+    RETURN_IF_ERROR(PinNamespace(kPinnedUts, "", directory, undo));
+  }
+  if (request.shm_size != 0) {
+    RETURN_IF_ERROR(MountShm(request, directory, undo));
   }
   return absl::OkStatus();
 }
 
 absl::Status MakeAll(const PinRequest& request, int directory,
                      UndoStack& undo) {
+  int flags = 0;
+  if (request.net) flags |= CLONE_NEWNET;
+  if (request.ipc) flags |= CLONE_NEWIPC;
+  if (request.uts) flags |= CLONE_NEWUTS;
+  if (!request.user.has_value()) {
+    if (flags != 0) {
+      RETURN_IF_ERROR(sys::Unshare(flags));
+    }
+    RETURN_IF_ERROR(SetUp(request));
+    return PinAll(request, "", directory, undo);
+  }
+  ASSIGN_OR_RETURN(const UserHolder holder,
+                   UserHolder::Make(*request.user, flags));
+  RETURN_IF_ERROR(holder.JoinAsRoot(flags));
   RETURN_IF_ERROR(SetUp(request));
-  if (request.net) {
-    RETURN_IF_ERROR(PinNamespace(kPinnedNet, directory, undo));
-  }
-  if (request.ipc) {
-    RETURN_IF_ERROR(PinNamespace(kPinnedIpc, directory, undo));
-  }
-  if (request.uts) {
-    RETURN_IF_ERROR(PinNamespace(kPinnedUts, directory, undo));
-  }
-  if (request.shm_size != 0) {
-    RETURN_IF_ERROR(MountShm(request.shm_size, directory, undo));
-  }
-  return absl::OkStatus();
+  return PinAll(request, holder.UserNamespacePath(), directory, undo);
 }
 
 absl::Status ParseAndPin(int argc, char** argv) {

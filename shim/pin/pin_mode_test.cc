@@ -3,6 +3,7 @@
 #include "shim/pin/pin_mode.h"
 
 #include <fcntl.h>
+#include <linux/nsfs.h>
 #include <net/if.h>
 #include <sched.h>
 #include <sys/ioctl.h>
@@ -43,7 +44,8 @@ class PinTest : public ::testing::Test {
  protected:
   void SetUp() override { before_ = testing::ReadMachineState().mounts; }
   void TearDown() override {
-    for (const char* name : {kPinnedNet, kPinnedIpc, kPinnedUts, kPinnedShm}) {
+    for (const char* name :
+         {kPinnedNet, kPinnedIpc, kPinnedUts, kPinnedUser, kPinnedShm}) {
       umount2(Path(name).c_str(), MNT_DETACH | UMOUNT_NOFOLLOW);
     }
     EXPECT_EQ(testing::ReadMachineState().mounts, before_);
@@ -129,6 +131,56 @@ TEST_F(PinTest, NamespacesStandWithoutAProcess) {
   EXPECT_EQ(fs.f_blocks * fs.f_frsize, uint64_t{1} << 20);
   EXPECT_EQ(fs.f_flag & (ST_NOSUID | ST_NODEV | ST_NOEXEC),
             unsigned{ST_NOSUID | ST_NODEV | ST_NOEXEC});
+}
+
+// The user namespace that owns the namespace of a descriptor.
+uint64_t OwnerOf(int fd) {
+  UniqueFd owner(ioctl(fd, NS_GET_USERNS));
+  EXPECT_TRUE(owner) << strerror(errno);
+  struct stat info = {};
+  EXPECT_EQ(fstat(owner.get(), &info), 0);
+  return info.st_ino;
+}
+
+TEST_F(PinTest, AUserNamespaceOwnsTheOthers) {
+  PinRequest request;
+  request.net = request.ipc = request.uts = true;
+  request.user = UserNamespace{{0, 300000, 65536}, {0, 400000, 65536}};
+  request.hostname = "mapped-pod";
+  request.shm_size = 1 << 20;
+  request.sysctls = {{"net/ipv4/ip_unprivileged_port_start", "0"},
+                     {"kernel/msgmax", "12345"},
+                     {"fs/mqueue/msg_max", "20"}};
+  Envelope answer = Run(request);
+  ASSERT_TRUE(answer.has_done()) << answer.error().message();
+  struct stat user = {};
+  ASSERT_EQ(stat(Path(kPinnedUser).c_str(), &user), 0);
+  for (const char* name : {kPinnedNet, kPinnedIpc, kPinnedUts}) {
+    UniqueFd fd(open(Path(name).c_str(), O_RDONLY | O_CLOEXEC));
+    EXPECT_EQ(OwnerOf(fd.get()), user.st_ino) << name;
+  }
+  Inside({kPinnedNet, kPinnedIpc, kPinnedUts}, [] {
+    utsname names;
+    ASSERT_EQ(uname(&names), 0);
+    EXPECT_STREQ(names.nodename, "mapped-pod");
+    EXPECT_THAT(sys::ReadFileAt(
+                    AT_FDCWD, "/proc/sys/net/ipv4/ip_unprivileged_port_start"),
+                ::gantry::testing::IsOkAndHolds("0\n"));
+    EXPECT_THAT(sys::ReadFileAt(AT_FDCWD, "/proc/sys/kernel/msgmax"),
+                ::gantry::testing::IsOkAndHolds("12345\n"));
+  });
+  struct stat shm = {};
+  ASSERT_EQ(stat(Path(kPinnedShm).c_str(), &shm), 0);
+  EXPECT_EQ(shm.st_uid, 300000u);
+  EXPECT_EQ(shm.st_gid, 400000u);
+}
+
+TEST_F(PinTest, AUserNamespaceAlone) {
+  PinRequest request;
+  request.user = UserNamespace{{0, 300000, 1}, {0, 300000, 1}};
+  ASSERT_TRUE(Run(request).has_done());
+  EXPECT_TRUE(sys::ExistsAt(directory_.fd(), kPinnedUser));
+  EXPECT_FALSE(sys::ExistsAt(directory_.fd(), kPinnedNet));
 }
 
 TEST_F(PinTest, OnlyWhatIsAskedFor) {

@@ -21,6 +21,7 @@
 #include "runtime/base/status.h"
 #include "runtime/sys/clone.h"
 #include "runtime/sys/file.h"
+#include "runtime/sys/user_namespace.h"
 #include "shim/init/id_maps.h"
 #include "shim/init/sync.h"
 
@@ -147,7 +148,7 @@ Container::Container() {
        {"sh",    "cat",      "ls",   "id",   "hostname", "mount",
         "touch", "sleep",    "pwd",  "grep", "rm",       "stat",
         "env",   "readlink", "kill", "wc",   "umount",   "ulimit",
-        "mkdir", "true",     "tty",  "echo"}) {
+        "mkdir", "true",     "tty",  "echo", "chmod",    "mknod"}) {
     EXPECT_EQ(symlink("busybox",
                       HostPath(std::string("layers/base/bin/") + name).c_str()),
               0);
@@ -215,6 +216,25 @@ void Container::WriteFile(const std::string& name, const std::string& text,
   EXPECT_EQ(chmod(HostPath(name).c_str(), mode), 0) << name;
 }
 
+void Container::UseUserNamespace() {
+  constexpr uint32_t kLength = 65536;
+  const sys::IdRange range = {0, kFirstHostId, kLength};
+  auto proc = sys::OpenAt(AT_FDCWD, "/proc", O_PATH | O_DIRECTORY);
+  ASSERT_TRUE(proc.ok()) << proc.status();
+  auto made = sys::NewUserNamespace(proc->get(), {&range, 1}, {&range, 1});
+  ASSERT_TRUE(made.ok()) << made.status();
+  user_namespace_ = *std::move(made);
+
+  namespaces_.set_user(plan::NamespacePlan::JOIN);
+  plan_.mutable_rootfs()->mutable_overlay()->set_id_mapped(true);
+  spec::UserNamespace* space =
+      plan_.mutable_identity()->mutable_user_namespace();
+  for (spec::IdMapping* ids : {space->mutable_uids(), space->mutable_gids()}) {
+    ids->set_host_id(kFirstHostId);
+    ids->set_length(kLength);
+  }
+}
+
 Outcome Container::Run(const std::string& script) {
   plan::InitPlan plan = plan_;
   if (plan.args().empty() && !plan.pause()) {
@@ -239,6 +259,7 @@ Outcome Container::Run(const std::string& script) {
   if (*pid == 0) {
     InitContext context;
     context.sync_fd = sync.child.get();
+    context.join.user = user_namespace_.get();
     context.stdio[1] = context.stdio[2] = streams.write.get();
     for (const UniqueFd& fd : *id_maps) context.id_maps.push_back(fd.get());
     RunInit(plan, namespaces_, context);
@@ -268,6 +289,7 @@ absl::Status Container::Start(const std::string& script) {
   if (*pid == 0) {
     InitContext context;
     context.sync_fd = sync.child.get();
+    context.join.user = user_namespace_.get();
     RunInit(plan, namespaces_, context);
   }
   pid_ = *pid;

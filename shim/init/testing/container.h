@@ -46,6 +46,11 @@ class Container {
   plan::InitPlan& plan() { return plan_; }
   plan::NamespacePlan& namespaces() { return namespaces_; }
 
+  // From now on it starts in a user namespace with ids 0 to 65535, which are
+  // kFirstHostId and on outside; rootfs and binds are mapped.
+  static constexpr uint32_t kFirstHostId = 300000;
+  void UseUserNamespace();
+
   // A directory of the host, and a file in a layer ("bottom", ...).
   std::string HostPath(const std::string& name) const;
   void MakeDirectory(const std::string& name);
@@ -68,6 +73,7 @@ class Container {
   plan::InitPlan plan_;
   plan::NamespacePlan namespaces_;
   sys::testing::TempDir dir_;
+  UniqueFd user_namespace_;
   pid_t pid_ = -1;
   UniqueFd pidfd_;
   UniqueFd pidns_;
