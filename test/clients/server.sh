@@ -79,7 +79,7 @@ stop_gantryd() {
 # start_gantryd PROGRAM [ARGUMENT...]. GANTRYD_SETTINGS, if set, are further
 # lines of its configuration.
 start_gantryd() {
-  local program=$1 i
+  local program=$1
   shift
   [ -x "$program" ] || fail "no gantryd at $program"
   # Short: a socket's path has 107 bytes.
@@ -93,6 +93,15 @@ start_gantryd() {
   # Without a network for pods: the machine's own is not a test's to change.
   grep -q '^\[network\]' "$STATE/gantry.toml" ||
     printf '[network]\nprovider = "none"\n' >>"$STATE/gantry.toml"
+  launch_gantryd "$program" "$@"
+}
+
+# launch_gantryd PROGRAM [ARGUMENT...]: on the directories that start_gantryd
+# made; it may have run on them before.
+launch_gantryd() {
+  local program=$1 i
+  shift
+  : >"$SERVER_LOG"
   "$program" --root "$ROOT" --run "$RUN" --socket "$SOCKET" \
     --config "$STATE/gantry.toml" "$@" \
     >"$SERVER_LOG" 2>&1 &
