@@ -142,6 +142,7 @@ absl::Status DropOldAddresses(Socket& socket, int bridge,
 absl::Status AddPodAddresses(Socket& socket, const PodLink& pod) {
   ASSIGN_OR_RETURN(netlink::Link link, netlink::GetLink(socket, kPodInterface));
   Batch batch;
+  netlink::SetLinkUp(batch, link.index, link.mtu);
   for (const IpPrefix& address : pod.addresses) {
     netlink::AddAddress(batch, link.index, address);
   }

@@ -150,7 +150,9 @@ void AddVethPair(Batch& batch, const VethPair& pair) {
   batch.PutText(IFLA_INFO_KIND, "veth");
   Batch::Nest data(batch, IFLA_INFO_DATA);
   Batch::Nest peer(batch, VETH_INFO_PEER);
-  batch.Header(UpFlags());
+  // Down: the kernel configures the peer before it ties the two together, and
+  // one end alone cannot be brought up (ENOTCONN).
+  batch.Header(ifinfomsg{});
   batch.PutText(IFLA_IFNAME, pair.peer_name);
   batch.PutU32(IFLA_MTU, pair.mtu);
   batch.Put(IFLA_ADDRESS, MacBytes(pair.peer_mac));

@@ -43,8 +43,8 @@ using MacAddress = std::array<uint8_t, 6>;
 void AddBridge(Batch& batch, absl::string_view name, const MacAddress& mac,
                uint32_t mtu);
 
-// A pair of veth interfaces, both up: `name` here as a port of bridge
-// `master`, `peer_name` in the namespace `peer_netns` (borrowed).
+// A pair of veth interfaces: `name`, up, here as a port of bridge `master`;
+// `peer_name`, down, in the namespace `peer_netns` (borrowed).
 struct VethPair {
   std::string name;
   int master = 0;
