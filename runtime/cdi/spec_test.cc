@@ -102,8 +102,8 @@ TEST(ParseSpec, NamesFileAndFieldOfWhatIsWrong) {
       {"\"name\": \"a\"", "\"name\": \"a/b\"", "devices[0]"},
       {"\"name\": \"a\"", "\"nome\": \"a\"", "unknown field \"nome\""},
       {"A=b", "A", "env: expected NAME=value"},
-      {"\"major\": 5", "\"major\": \"5\"", "deviceNodes[0].major"},
-      {"\"major\": 5", "\"major\": -1", "deviceNodes[0].major: is out of"},
+      {"\"major\": 5", "\"major\": \"5\"", "deviceNodes[0]: major"},
+      {"\"major\": 5", "\"major\": -1", "deviceNodes[0]: major: is out of"},
       {"\"major\": 5", "\"type\": \"x\"", "deviceNodes[0]: type: is none"},
       {"\"major\": 5", "\"permissions\": \"rwx\"", "permissions: are not of"},
       {"\"major\": 5", "\"uid\": 2147483648", "uid: is out of range"},
@@ -144,7 +144,7 @@ TEST(ParseSpec, EmptyAndRepeatedDevicesAreErrors) {
   EXPECT_THAT(
       ParseSpec(absl::StrCat(kHead, R"({"name":"a","containerEdits":{}}]})"),
                 Format::kJson, "f"),
-      StatusIs(kInvalid, HasSubstr("devices[0].containerEdits: is empty")));
+      StatusIs(kInvalid, HasSubstr("devices[0]: containerEdits: is empty")));
 }
 
 TEST(ParseSpec, WhatIsNotDoneIsRemembered) {
