@@ -1,6 +1,6 @@
 // GetContainerEvents, over a unix socket.
 
-#include <chrono>
+#include <atomic>
 #include <memory>
 #include <string>
 #include <thread>
@@ -120,20 +120,25 @@ TEST_F(EventsTest, WhoReadsTooSlowlyIsCutOffAndTheOthersAreNot) {
   Follower slow(*runtime_);
   Follower good(*runtime_);
   record::ContainerRecord container = PutContainer("c1", "p1");
-  // So that what lies in the socket's buffers is not the queue.
-  (*container.mutable_annotations())["note"] = std::string(64 << 10, 'x');
+  // So that the queue is more than what lies in the socket's buffers.
+  (*container.mutable_annotations())["note"] = std::string(16 << 10, 'x');
   services_.node().containers.Put(container);
-  const int count = core::EventBus::kQueueLimit + 1000;
+  const int limit = core::EventBus::kQueueLimit;
+  const int count = 2 * limit;
+  std::atomic<int> good_count = 0;
+  std::atomic<bool> good_ended = false;
   std::thread publisher([&] {
     for (int i = 0; i < count; ++i) {
-      // So fast as the good one reads.
-      if (i % 100 == 0) absl::SleepFor(absl::Milliseconds(50));
+      // The good one is never far behind.
+      while (!good_ended && i - good_count > limit / 4) {
+        absl::SleepFor(absl::Milliseconds(1));
+      }
       Publish(Kind::kStarted, container);
     }
   });
   api::ContainerEventResponse event;
-  int good_count = 0;
   while (good_count < count && good.Next(&event)) ++good_count;
+  good_ended = true;
   publisher.join();
   EXPECT_EQ(good_count, count);
   int slow_count = 0;

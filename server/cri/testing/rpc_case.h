@@ -42,6 +42,7 @@ class RpcCase : public ::testing::Test {
     record::PodRecord pod;
     pod.set_id(id);
     pod.set_name("name of " + id);
+    pod.set_cgroup_path("/gantry/" + id);
     pod.set_state(state);
     pod.mutable_metadata()->set_name("pod-" + id);
     (*pod.mutable_labels())["app"] = "web";
