@@ -127,7 +127,8 @@ uint64_t Value(const std::string& name) {
 
 TEST(MetricTable, DescriptionsAreWholeAndDifferent) {
   std::set<std::string> names;
-  for (const auto& descriptor : MetricDescriptors().descriptors()) {
+  const auto described = MetricDescriptors();
+  for (const auto& descriptor : described.descriptors()) {
     EXPECT_TRUE(names.insert(descriptor.name()).second) << descriptor.name();
     EXPECT_THAT(descriptor.name(), StartsWith("container_"));
     EXPECT_FALSE(descriptor.help().empty());
@@ -143,7 +144,8 @@ TEST(MetricTable, DescriptionsAreWholeAndDifferent) {
 
 TEST(MetricTable, AllThatIsDescribedIsToldWithAsManyLabels) {
   std::map<std::string, int> labels;
-  for (const auto& descriptor : MetricDescriptors().descriptors()) {
+  const auto described = MetricDescriptors();
+  for (const auto& descriptor : described.descriptors()) {
     labels[descriptor.name()] = descriptor.label_keys_size();
   }
   std::set<std::string> told;

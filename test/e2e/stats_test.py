@@ -152,10 +152,12 @@ class Stats(gantry_case.GantryCase):
             return next(interface for interface in network.interfaces
                         if interface.name == "lo")
         before = lo()
-        self.inside(container,
-                    "nc -l -p 7000 > /got & sleep 0.3; "
-                    "head -c 1000000 /dev/zero | nc 127.0.0.1 7000; wait; "
-                    "test $(stat -c %s /got) = 1000000")
+        self.assertEqual(self.inside(
+            # Port 7000 is 1B58, 0A means that it listens. nc leaves with the
+            # first of its inputs to end: the receiver's outlasts the transfer.
+            container, "head -c 1000000 /dev/zero | nc -l -p 7000 & "
+            "until grep -q ':1B58 .* 0A ' /proc/net/tcp*; do usleep 20000; done; "
+            "sleep 2 | nc 127.0.0.1 7000 | wc -c"), "1000000")
         after = lo()
         sent = after.tx_bytes.value - before.tx_bytes.value
         say(f"{sent} bytes sent and as many received")
@@ -229,7 +231,9 @@ class Stats(gantry_case.GantryCase):
                     targets.append(os.readlink(f"{fds}/{fd}"))
                 except OSError:
                     continue
-            return [t for t in targets if self.server.cgroup_parent in t]
+            parents = tuple(point + self.server.cgroup_parent
+                            for point in host.hierarchies().values())
+            return [t for t in targets if t.startswith(parents)]
         pod = self.make_pod()
         container = self.make_container(pod)
         self.call("ListContainerStats")
