@@ -150,7 +150,8 @@ class Metrics(gantry_case.GantryCase):
                              values["memory_usage_bytes"])
         self.assertLessEqual(values["memory_usage_bytes"],
                              values["memory_max_usage_bytes"])
-        self.assertGreaterEqual(values["memory_cache"], 5 * MIB)
+        # Most of what was written; pages may have gone to the disk since.
+        self.assertGreaterEqual(values["memory_cache"], 4 * MIB)
         self.assertEqual((values["processes"], values["threads"]), (3, 3))
         self.assertGreaterEqual(values["file_descriptors"], 9)
         self.assertEqual(values["sockets"], 0)
