@@ -26,6 +26,11 @@ class Images(gantry_case.GantryCase):
                               "[runtime_handlers.fast]\n")
         return server
 
+    def setUp(self):
+        super().setUp()
+        # Removing an image by one of its names removes it.
+        self.load_images(self.server)
+
     def spec(self, name, **more):
         return self.api.ImageSpec(image=name, **more)
 
