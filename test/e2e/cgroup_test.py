@@ -9,6 +9,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
 import gantry_case
 import gantry_host as host
 from gantry_case import BUSYBOX, FOREVER, STRESS, say, wait_until
+from gantry_fields import covers
 
 MIB = 1 << 20
 # A whole core busy, and a child that inherits everything.
@@ -155,6 +156,8 @@ class Cgroup(gantry_case.GantryCase):
         self.assertEqual(self.inside(container, "head -c 3 /dev/zero | wc -c"),
                          "3")
 
+    @covers("Device.container_path", "Device.host_path", "Device.permissions",
+            "ContainerConfig.devices")
     def test_a_device_given_can_be_opened_as_allowed(self):
         if not os.path.exists("/dev/kmsg"):
             self.skipTest("no /dev/kmsg on this host")

@@ -10,6 +10,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 "../lib"))
 import gantry_case
 import gantry_host as host
+from gantry_fields import covers
 
 
 class Device(gantry_case.GantryCase):
@@ -151,6 +152,7 @@ devices:
             container, "echo $CDI_FILE $CDI_DEVICE $CLIENT"), "yes zero cdi")
         self.assertIn("4321", self.inside(container, "id -G").split())
 
+    @covers("CDIDevice.name", "ContainerConfig.CDI_devices")
     def test_cdi_errors_say_what_is_wrong(self):
         def spec(value, **more):
             return {"cdiVersion": "0.6.0", "kind": "example.com/dev",

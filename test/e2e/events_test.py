@@ -11,6 +11,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 "../lib"))
 import gantry_case
 from gantry_case import DEADLINE, grpc, say, wait_until
+from gantry_fields import RecordedStub, covers
 
 
 class Follower:
@@ -23,7 +24,9 @@ class Follower:
         self.channel = grpc.insecure_channel(
             "unix:" + case.server.socket,
             options=[("grpc.use_local_subchannel_pool", 1)])
-        stub = gantry_case.stubs().api_grpc.RuntimeServiceStub(self.channel)
+        stub = RecordedStub(
+            "RuntimeService",
+            gantry_case.stubs().api_grpc.RuntimeServiceStub(self.channel))
         self.stream = stub.GetContainerEvents(self.api.GetEventsRequest())
         self.stream.initial_metadata()
         self.end = None
@@ -60,6 +63,8 @@ class Events(gantry_case.GantryCase):
     def told(self, events):
         return [(event.container_id, self.kind(event)) for event in events]
 
+    @covers("RuntimeService.GetContainerEvents", "ContainerEventResponse.*",
+            "ContainerEventType.*")
     def test_two_followers_see_a_whole_life_in_order(self):
         followers = [Follower(self), Follower(self)]
         pod = self.make_pod(labels={"app": "events"})

@@ -223,6 +223,31 @@ class Pods(gantry_case.GantryCase):
                 self.assertEqual(theirs[kind] == ours[kind], mode == "NODE",
                                  kind)
 
+    @covers("NamespaceOption.userns_options", "UserNamespace.*", "IDMapping.*")
+    def test_a_user_namespace_is_told_as_asked(self):
+        def config(**user):
+            asked = self.pod_config()
+            asked.linux.security_context.namespace_options.userns_options \
+                .CopyFrom(self.api.UserNamespace(**user))
+            return asked
+        ids = [self.api.IDMapping(host_id=200000, length=65536)]
+        asked = config(mode="POD", uids=ids, gids=ids)
+        pod = self.run_pod(asked)
+        self.assertEqual(
+            self.pod_status(pod).linux.namespaces.options.userns_options,
+            asked.linux.security_context.namespace_options.userns_options)
+        container = self.make_container(pod)
+        for file in ("uid_map", "gid_map"):
+            self.assertEqual(self.inside(
+                container, f"cat /proc/self/{file}").split(),
+                ["0", "200000", "65536"])
+        shifted = [self.api.IDMapping(host_id=200000, container_id=1,
+                                      length=65536)]
+        for field, user in (("mode", {"mode": "CONTAINER"}),
+                            ("container_id", {"uids": shifted, "gids": ids})):
+            self.assert_code("INVALID_ARGUMENT", "RunPodSandbox", field,
+                             config=config(**user))
+
     @covers("PodSandboxStatusResponse.containers_statuses",
             "PodSandboxStatusResponse.timestamp")
     def test_a_pods_status_holds_its_containers(self):

@@ -35,9 +35,7 @@ class Runtime(gantry_case.GantryCase):
             "StatusResponse.*", "RuntimeStatus.conditions",
             "RuntimeCondition.type", "RuntimeCondition.status",
             "RuntimeHandler.*",
-            "RuntimeHandlerFeatures.recursive_read_only_mounts",
-            "RuntimeFeatures.supplemental_groups_policy",
-            "RuntimeFeatures.mount_options")
+            "RuntimeHandlerFeatures.*", "RuntimeFeatures.*")
     def test_status(self):
         quiet = self.call("Status")
         self.assertEqual(dict(quiet.info), {})
@@ -55,8 +53,10 @@ class Runtime(gantry_case.GantryCase):
             self.assertEqual(handler.features,
                              answer.runtime_handlers[0].features)
             self.assertTrue(handler.features.recursive_read_only_mounts)
+            self.assertTrue(handler.features.user_namespaces)
         self.assertTrue(answer.features.supplemental_groups_policy)
         self.assertTrue(answer.features.mount_options)
+        self.assertTrue(answer.features.user_namespaces_host_network)
 
     @covers("RuntimeService.RuntimeConfig", "RuntimeConfigResponse.linux",
             "LinuxRuntimeConfiguration.cgroup_driver",

@@ -11,6 +11,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
 import gantry_case
 import gantry_host as host
 import gantry_images
+from gantry_fields import covers
 from gantry_images import directory, file, symlink
 
 ONE = "localhost/one:1"
@@ -80,6 +81,7 @@ class ImageMount(gantry_case.GantryCase):
             "top\ntop\nbottom\nof the image\ntop")
         self.assertEqual(self.inside(container, "ls /dir"), "a")
 
+    @covers("Mount.image", "Mount.image_sub_path")
     def test_what_is_not_in_the_image_fails_and_says_so(self):
         pod = self.make_pod()
         for path in ("none", "data/a/b", "dangling", "data/gone"):
@@ -99,6 +101,7 @@ class ImageMount(gantry_case.GantryCase):
             config=self.container_config(
                 mounts=[self.image("localhost/none:1")]))
 
+    @covers("ImageSpec.image_ref")
     def test_options_and_status(self):
         container = self.make_container(self.make_pod(), mounts=[
             self.image(TWO, mount_options=["noexec"])])
@@ -140,6 +143,8 @@ class ImageMount(gantry_case.GantryCase):
         self.server.restart()
         self.assertEqual(len(layers()), len(before) - 1)
 
+    @covers("Mount.uidMappings", "Mount.gidMappings", "IDMapping.host_id",
+            "IDMapping.length")
     def test_an_id_mapped_image_shows_shifted_owners(self):
         ids = [self.api.IDMapping(host_id=7000, container_id=0, length=100)]
         container = self.make_container(self.make_pod(), mounts=[

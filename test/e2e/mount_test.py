@@ -11,6 +11,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
 import gantry_case
 import gantry_host as host
 from gantry_case import say
+from gantry_fields import covers
 
 # net, ipc, uts and shm.
 MOUNTS_PER_POD = 4
@@ -130,6 +131,7 @@ class Mount(gantry_case.GantryCase):
         self.assertIn(b"Read-only file system", self.exec_sync(
             container, "echo x > /etc/single").stderr)
 
+    @covers("Mount.recursive_read_only")
     def test_recursive_read_only_reaches_mounts_below(self):
         below = self.volume + "/below"
         os.mkdir(below)
@@ -141,6 +143,7 @@ class Mount(gantry_case.GantryCase):
         self.assertIn(b"Read-only file system", self.exec_sync(
             container, "echo x > /deep/below/y").stderr)
 
+    @covers("MountPropagation.PROPAGATION_HOST_TO_CONTAINER")
     def test_host_to_container_propagation(self):
         below = self.volume + "/below"
         os.mkdir(below)
@@ -157,6 +160,7 @@ class Mount(gantry_case.GantryCase):
                     "mount -t tmpfs up /slave/up && touch /slave/up/x")
         self.assertEqual(os.listdir(self.volume + "/up"), [])
 
+    @covers("Mount.propagation", "MountPropagation.PROPAGATION_BIDIRECTIONAL")
     def test_bidirectional_propagation(self):
         container = self.privileged_container(mounts=[
             self.bind("/both", propagation="PROPAGATION_BIDIRECTIONAL")])
@@ -184,6 +188,7 @@ class Mount(gantry_case.GantryCase):
         self.assertNotEqual(self.inside(open_one, "ls /sys"), "")
         self.inside(open_one, "test -w /proc/sys/kernel/hostname")
 
+    @covers("LinuxContainerSecurityContext.readonly_rootfs")
     def test_a_read_only_root_takes_no_writes_but_mounts_do(self):
         container = self.make_container(
             self.make_pod(), security={"readonly_rootfs": True},
@@ -284,6 +289,7 @@ class Mount(gantry_case.GantryCase):
             self.remove(container)
         say("started", started, "of", RACES)
 
+    @covers("Mount.mount_options")
     def test_mount_options_bite(self):
         host.write(self.volume + "/program", "#!/bin/sh\necho ran\n")
         os.chmod(self.volume + "/program", 0o755)

@@ -8,6 +8,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
 import gantry_case
 import gantry_host as host
 from gantry_case import FOREVER, say
+from gantry_fields import covers
 
 
 class Pid(gantry_case.GantryCase):
@@ -68,6 +69,7 @@ class Pid(gantry_case.GantryCase):
                 if command != "sleep 1000"},
             "orphans are reaped by the pause")
 
+    @covers("LinuxContainerSecurityContext.namespace_options")
     def test_a_container_may_stay_apart_in_a_pod_that_shares(self):
         pod = self.make_pod(pid="POD")
         options = {"namespace_options": self.api.NamespaceOption(
@@ -76,6 +78,7 @@ class Pid(gantry_case.GantryCase):
                                         security=options)
         self.assertEqual(self.processes(container), {1: "sleep 1000"})
 
+    @covers("NamespaceOption.target_id", "NamespaceMode.TARGET")
     def test_a_container_may_join_another_ones_namespace(self):
         pod = self.make_pod()
         target = self.make_container(pod, command=["sleep", "1000"])

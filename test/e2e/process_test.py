@@ -8,6 +8,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
 import gantry_case
 import gantry_host as host
 from gantry_case import FOREVER, say
+from gantry_fields import covers
 
 # As containerd's default (linux/capability.h has the numbers).
 DEFAULT_CAPABILITIES = sum(1 << number for number in (
@@ -124,6 +125,7 @@ class Process(gantry_case.GantryCase):
         self.assertEqual(int(seen["CapEff"], 16), 1 << NET_BIND)
         self.assertEqual(int(seen["CapBnd"], 16), 1 << NET_BIND)
 
+    @covers("Capability.add_ambient_capabilities")
     def test_ambient_capabilities_are_kept_by_another_user(self):
         security = {"run_as_user": self.api.Int64Value(value=1000)}
         self.assertEqual(int(self.seen(security=security)["CapEff"], 16), 0)
@@ -132,6 +134,7 @@ class Process(gantry_case.GantryCase):
         self.assertEqual(int(self.seen(security=security)["CapEff"], 16),
                          1 << NET_BIND)
 
+    @covers("LinuxContainerSecurityContext.privileged")
     def test_privileged_has_all_that_the_host_can_give(self):
         seen = self.seen(security={"privileged": True}, privileged_pod=True)
         self.assertEqual(seen["CapBnd"], host.status("self")["CapBnd"])
@@ -142,6 +145,9 @@ class Process(gantry_case.GantryCase):
             pod_sandbox_id=self.make_pod(),
             config=self.container_config(security={"privileged": True}))
 
+    @covers("Capability.add_capabilities", "Capability.drop_capabilities",
+            "LinuxContainerSecurityContext.capabilities",
+            "LinuxContainerSecurityContext.no_new_privs")
     def test_exec_has_no_more_than_the_container(self):
         container = self.make_container(self.make_pod(), security={
             "no_new_privs": True, "capabilities": self.api.Capability(
@@ -158,6 +164,7 @@ class Process(gantry_case.GantryCase):
             security={"no_new_privs": True})["NoNewPrivs"], "1")
         self.assertEqual(self.seen()["NoNewPrivs"], "0")
 
+    @covers("LinuxContainerSecurityContext.seccomp")
     def test_the_default_seccomp_profile(self):
         profile = self.api.SecurityProfile
         container = self.make_container(self.make_pod(), security={

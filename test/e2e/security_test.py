@@ -9,6 +9,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 "../lib"))
 import gantry_case
 import gantry_host as host
+from gantry_fields import covers
 
 KILL, NET_BIND = 5, 10
 CAPABILITY_SETS = ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")
@@ -130,6 +131,8 @@ class Security(gantry_case.GantryCase):
 
     # -- paths
 
+    @covers("LinuxContainerSecurityContext.masked_paths",
+            "LinuxContainerSecurityContext.readonly_paths")
     def test_hidden_and_protected_paths_are_those_the_client_names(self):
         container = self.make_container(self.make_pod(), security={
             "masked_paths": ["/etc/passwd", "/bin", "/no/such"],

@@ -7,6 +7,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 "../lib"))
 import gantry_case
 from gantry_case import BUSYBOX, DEADLINE, LAYERS4, say
+from gantry_fields import covers
 
 CONTAINERS = 50
 # Five of these and a message is full.
@@ -36,6 +37,12 @@ class Streams(gantry_case.GantryCase):
                          [item.id for item in streamed])
         self.assertEqual(list(listed), list(streamed))
 
+    @covers("RuntimeService.StreamPodSandboxes",
+            "RuntimeService.StreamContainers",
+            "StreamPodSandboxesRequest.filter",
+            "StreamPodSandboxesResponse.pod_sandboxes",
+            "StreamContainersRequest.filter",
+            "StreamContainersResponse.containers")
     def test_streams_are_the_lists(self):
         pods = [self.make_pod(labels={"n": str(n)}) for n in range(3)]
         for n in range(CONTAINERS):
@@ -61,6 +68,8 @@ class Streams(gantry_case.GantryCase):
             filter=self.api.PodSandboxFilter(label_selector={"n": "1"}))
         self.assertEqual([pod.id for pod in streamed], [pods[1]])
 
+    @covers("ImageService.StreamImages", "StreamImagesRequest.filter",
+            "StreamImagesResponse.images")
     def test_images(self):
         streamed, _ = self.stream("StreamImages", "images")
         self.assertEqual(len(streamed), 2)
