@@ -270,9 +270,11 @@ class Stats(gantry_case.GantryCase):
                     (network.default_interface, *network.interfaces)}
         before = interfaces()
         self.assertEqual(set(before), {"lo", "eth0"})
-        self.inside(container, "head -c 1000000 /dev/zero > /sent; "
-                    "nc -l -p 7000 > /got & sleep 0.3; "
-                    "nc 127.0.0.1 7000 < /sent; wait")
+        self.assertEqual(self.inside(
+            # As in stats_test: the receiver's input outlasts the transfer.
+            container, "head -c 1000000 /dev/zero | nc -l -p 7000 & "
+            "until grep -q ':1B58 .* 0A ' /proc/net/tcp*; do usleep 20000; done; "
+            "sleep 2 | nc 127.0.0.1 7000 | wc -c"), "1000000")
         after = interfaces()
         for field in ("rx_bytes", "tx_bytes"):
             grown = (getattr(after["lo"], field).value
