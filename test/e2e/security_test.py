@@ -135,13 +135,13 @@ class Security(gantry_case.GantryCase):
             "LinuxContainerSecurityContext.readonly_paths")
     def test_hidden_and_protected_paths_are_those_the_client_names(self):
         container = self.make_container(self.make_pod(), security={
-            "masked_paths": ["/etc/passwd", "/bin", "/no/such"],
+            "masked_paths": ["/etc/passwd", "/sbin", "/no/such"],
             "readonly_paths": ["/tmp", "/no/such"]},
             command=["/bin/sh", "-c", "while :; do :; done"])
         pid = self.pid(container)
         root = f"/proc/{pid}/root"
         self.assertEqual(host.read(root + "/etc/passwd"), "")
-        self.assertEqual(os.listdir(root + "/bin"), [])
+        self.assertEqual(os.listdir(root + "/sbin"), [])
         with self.assertRaises(OSError) as caught:
             os.mkdir(root + "/tmp/x")
         self.assertEqual(caught.exception.errno, 30)
