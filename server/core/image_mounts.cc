@@ -1,13 +1,34 @@
 #include "server/core/image_mounts.h"
 
+#include <fcntl.h>
+
 #include <utility>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "runtime/base/status.h"
+#include "runtime/base/unique_fd.h"
+#include "runtime/rootfs/layers_lookup.h"
+#include "runtime/sys/file.h"
 
 namespace gantry::core {
 namespace {
+
+// Told at the create, as far as it can be told without a mount.
+absl::Status CheckSubPath(const spec::ImageMount& mount) {
+  if (mount.sub_path().empty()) return absl::OkStatus();
+  ASSIGN_OR_RETURN(
+      UniqueFd layers,
+      sys::OpenAt(AT_FDCWD, mount.layers_dir(), O_RDONLY | O_DIRECTORY));
+  ASSIGN_OR_RETURN(
+      rootfs::Lookup found,
+      rootfs::LookUpInLayers(
+          layers.get(), {mount.lower_dirs().begin(), mount.lower_dirs().end()},
+          mount.sub_path()));
+  if (found != rootfs::Lookup::kMissing) return absl::OkStatus();
+  return absl::FailedPreconditionError(absl::StrCat(
+      "image ", mount.image_id(), " has no path ", mount.sub_path()));
+}
 
 absl::StatusOr<image::ImageStore::Lowers> Resolve(image::ImageStore& images,
                                                   const std::string& layers_dir,
@@ -20,11 +41,12 @@ absl::StatusOr<image::ImageStore::Lowers> Resolve(image::ImageStore& images,
         absl::StrCat("image ", mount.image_ref(), " has no content"));
   }
   mount.set_image_id(image.id());
-  mount.set_image_ref(image.repo_digests().empty() ? image.id()
-                                                   : image.repo_digests(0));
+  // As PullImage answers.
+  mount.set_image_ref(image.id());
   mount.set_layers_dir(layers_dir);
   // Topmost first.
   mount.mutable_lower_dirs()->Assign(lowers.dirs.rbegin(), lowers.dirs.rend());
+  RETURN_IF_ERROR(CheckSubPath(mount));
   return lowers;
 }
 

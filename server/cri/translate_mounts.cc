@@ -130,6 +130,10 @@ absl::Status SetImage(const Mount& mount, absl::string_view field,
     return BadField(absl::StrCat(field, ".propagation"),
                     "an image is mounted with PROPAGATION_PRIVATE only");
   }
+  if (!mount.readonly()) {
+    return BadField(absl::StrCat(field, ".readonly"),
+                    "must be true where an image is mounted");
+  }
   if (!mount.image_sub_path().empty()) {
     RETURN_IF_ERROR(CheckPlainRelativePath(
         absl::StrCat(field, ".image_sub_path"), mount.image_sub_path()));

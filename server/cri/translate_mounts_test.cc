@@ -113,6 +113,7 @@ TEST(SetMounts, ImagesAreTakenInPlaceOfHostPaths) {
   ContainerConfig config;
   Mount& mount = *config.add_mounts();
   mount.set_container_path("/srv");
+  mount.set_readonly(true);
   mount.mutable_image()->set_image("example.org/data:1");
   mount.set_image_sub_path("a/b");
   ASSERT_OK_AND_ASSIGN(spec::ContainerSpec spec, Translate(config));
@@ -126,6 +127,7 @@ TEST(SetMounts, ImagesThatCannotBeMountedAreNamed) {
     ContainerConfig config;
     Mount& mount = *config.add_mounts();
     mount.set_container_path("/srv");
+    mount.set_readonly(true);
     mount.mutable_image()->set_image("x");
     spoil(mount);
     return Translate(config).status();
@@ -137,6 +139,8 @@ TEST(SetMounts, ImagesThatCannotBeMountedAreNamed) {
   EXPECT_THAT(
       error([](Mount& m) { m.mutable_image()->set_runtime_handler("kata"); }),
       StatusIs(kInvalid, HasSubstr("image.runtime_handler")));
+  EXPECT_THAT(error([](Mount& m) { m.set_readonly(false); }),
+              StatusIs(kInvalid, HasSubstr("mounts[0].readonly: must be")));
   EXPECT_THAT(error([](Mount& m) {
                 m.set_propagation(runtime::v1::PROPAGATION_HOST_TO_CONTAINER);
               }),
@@ -145,6 +149,7 @@ TEST(SetMounts, ImagesThatCannotBeMountedAreNamed) {
     ContainerConfig config;
     Mount& mount = *config.add_mounts();
     mount.set_container_path("/srv");
+    mount.set_readonly(true);
     mount.mutable_image()->set_image("x");
     mount.set_image_sub_path(path);
     EXPECT_THAT(Translate(config),
