@@ -1,15 +1,17 @@
 """Counts critest's specs from the report that it wrote (ginkgo's JSON).
 
-critest_results.py REPORT [EXPECTED_SKIPS]: prints every failed and every
-skipped spec with the reason, then one line "N passed, N failed, N skipped".
-Exit status 1 unless something passed and nothing failed. Where XML_OUTPUT_FILE
-is set, one test case for each spec is written there as well.
+critest_results.py [--selected] REPORT [EXPECTED_SKIPS]: prints every failed and
+every skipped spec with the reason, then one line "N passed, N failed, N
+skipped". Exit status 1 unless something passed and nothing failed. Where
+XML_OUTPUT_FILE is set, one test case for each spec is written there as well.
+--selected: leaves out the specs that a focus left out.
 
 EXPECTED_SKIPS has lines "PATTERN<tab>WHY": a spec that is skipped though no
 pattern (a regular expression, searched in its name) tells that it may be is a
 failure: what the runtime no longer claims to have would go unnoticed.
 """
 
+import argparse
 import json
 import os
 import re
@@ -63,21 +65,25 @@ def write_xml(path, results):
                                   xml_declaration=True)
 
 
-def main(arguments):
-    if not 1 <= len(arguments) <= 2:
-        sys.exit(__doc__)
-    with open(arguments[0], encoding="utf-8") as source:
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--selected", action="store_true")
+    parser.add_argument("report")
+    parser.add_argument("expected_skips", nargs="?")
+    options = parser.parse_intermixed_args()
+    with open(options.report, encoding="utf-8") as source:
         reports = json.load(source)
-    expected = read_expected(arguments[1]) if len(arguments) == 2 else None
+    expected = options.expected_skips and read_expected(options.expected_skips)
     results = []
     for report in reports:
         for name, outcome, why in specs(report):
-            results.append((name, *judge(outcome, name, why, expected)))
+            # One that asked to be skipped says why.
+            if not (options.selected and outcome == "skipped" and not why):
+                results.append((name, *judge(outcome, name, why, expected)))
     count = {"passed": 0, "failed": 0, "skipped": 0}
     for name, outcome, why in sorted(results):
         count[outcome] += 1
-        # What was not asked for (--focus) is counted, not told.
-        if outcome != "passed" and why:
+        if outcome != "passed":
             print(f"{outcome.upper()} {name}: {' '.join(why.split())[:400]}")
     if path := os.environ.get("XML_OUTPUT_FILE"):
         write_xml(path, results)
@@ -86,4 +92,4 @@ def main(arguments):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()

@@ -14,7 +14,7 @@ report() { # SPEC...
   local IFS=,
   echo "[{\"SpecReports\": [$*]}]" >report.json
 }
-count() { # WANTED-STATUS WANTED-LAST-LINE [EXPECTED_SKIPS]
+count() { # WANTED-STATUS WANTED-LAST-LINE [ARGUMENT...]
   local status=0
   /usr/bin/python3 "$program" report.json "${@:3}" >out || status=$?
   cat out
@@ -44,4 +44,7 @@ count 1 "1 passed, 1 failed, 0 skipped" expected
 grep -q '^FAILED \[k8s.io\] Pod BeforeSuite: failed: no server$' out
 report "$(spec a skipped)"
 count 1 "0 passed, 0 failed, 1 skipped"
-[ "$(wc -l <out)" = 1 ]
+count 1 "0 passed, 1 failed, 0 skipped" expected
+report "$(spec runs passed)" "$(spec 'not in focus' skipped)" \
+  "$(spec stats skipped 'not supported')"
+count 1 "1 passed, 1 failed, 0 skipped" --selected expected
