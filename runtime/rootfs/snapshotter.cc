@@ -101,13 +101,15 @@ absl::StatusOr<OverlayPlan> Snapshotter::Prepare(
     RETURN_IF_ERROR(MkdirIfMissing(dir.get(), kEmpty, 0755));
   }
   undo.Commit();
-  const std::string base =
-      absl::StrCat(root_, "/", kContainers, "/", name, "/");
+  const std::string base = absl::StrCat(root_, "/", kContainers, "/", name);
   OverlayPlan plan = {.layers_dir = layers_dir_,
                       .lower_dirs = {lower_dirs.rbegin(), lower_dirs.rend()},
-                      .upper = base + kUpper,
-                      .work = base + kWork};
-  if (lower_dirs.empty()) plan.lower_dirs.push_back(base + kEmpty);
+                      .upper = absl::StrCat(base, "/", kUpper),
+                      .work = absl::StrCat(base, "/", kWork)};
+  if (lower_dirs.empty()) {
+    plan.layers_dir = base;
+    plan.lower_dirs.push_back(kEmpty);
+  }
   return plan;
 }
 

@@ -57,8 +57,8 @@ TEST_F(SnapshotterTest, PrepareAgainKeepsWhatWasWritten) {
 
 TEST_F(SnapshotterTest, ImageWithoutLayersGetsAnEmptyLowerDirectory) {
   ASSERT_OK_AND_ASSIGN(OverlayPlan plan, snapshotter_->Prepare("c1", {}));
-  EXPECT_THAT(plan.lower_dirs,
-              ElementsAre(dir_.path() + "/containers/c1/empty"));
+  EXPECT_EQ(plan.layers_dir, dir_.path() + "/containers/c1");
+  EXPECT_THAT(plan.lower_dirs, ElementsAre("empty"));
   EXPECT_TRUE(sys::ExistsAt(dir_.fd(), "containers/c1/empty"));
 }
 
