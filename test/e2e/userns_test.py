@@ -8,19 +8,16 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 "../lib"))
 import gantry_case
 import gantry_host as host
+import gantry_images
 from gantry_case import say
+from gantry_images import directory, file
+from gantry_server import image_file
 
 FIRST, LENGTH = 65536, 65536
 MOUNTS_PER_POD = 5  # net, ipc, uts, user and shm
 
 
-class UserNamespace(gantry_case.GantryCase):
-    IMAGES = (gantry_case.BUSYBOX, gantry_case.LAYERS4)
-
-    def setUp(self):
-        super().setUp()
-        features = self.call("Status").runtime_handlers[0].features
-        self.assertTrue(features.user_namespaces)
+class MappedCase(gantry_case.GantryCase):
 
     def options(self, first=FIRST, length=LENGTH):
         ids = [self.api.IDMapping(host_id=first, length=length)]
@@ -34,6 +31,30 @@ class UserNamespace(gantry_case.GantryCase):
 
     def mapped_pod(self, first=FIRST, **config):
         return self.run_pod(self.mapped_config(first, **config))
+
+
+class OnTheBridge(MappedCase):
+    NETWORK = "bridge"
+
+    def test_the_pods_network_is_roots_inside(self):
+        pod = self.mapped_pod()
+        address = self.pod_status(pod).network.ip
+        self.assertTrue(address)
+        container = self.make_container(pod, security={
+            "capabilities": self.api.Capability(
+                add_capabilities=["NET_ADMIN"])})
+        self.assertIn(address, self.inside(container, "ip address show eth0"))
+        # The interface is the pod's, and what its root may do to it.
+        self.inside(container, "ip link set eth0 down")
+
+
+class UserNamespace(MappedCase):
+    IMAGES = (gantry_case.BUSYBOX, gantry_case.LAYERS4)
+
+    def setUp(self):
+        super().setUp()
+        features = self.call("Status").runtime_handlers[0].features
+        self.assertTrue(features.user_namespaces)
 
     def volume(self):
         path = self.server.top + "/volume"
@@ -135,6 +156,45 @@ class UserNamespace(gantry_case.GantryCase):
                     "echo x > /volume/given; chown 7:8 /volume/given")
         self.assertEqual(self.owner(volume + "/made"), (0, 0))
         self.assertEqual(self.owner(volume + "/given"), (7, 8))
+
+    def load_image(self, volumes, *layers):
+        name = f"localhost/{self.unique('image')}:1"
+        path = self.server.top + "/image.tar"
+        self.server.load(gantry_images.make(
+            path, name, layers, {"Volumes": {v: {} for v in volumes}},
+            base=image_file("busybox")))
+        os.unlink(path)
+        self.addCleanup(self.call, "RemoveImage",
+                        image=self.api.ImageSpec(image=name))
+        self.addCleanup(self.remove_pods)
+        return name
+
+    def test_an_images_volume_is_filled_with_the_ids_inside(self):
+        image = self.load_image(["/data"], [
+            directory("data", 0o2750, 5, 6), file("data/a", "text\n", 0o640,
+                                                  1000, 1001)])
+        container = self.make_container(self.mapped_pod(), image=image)
+        self.assertEqual(self.inside(
+            container, "stat -c '%a %u %g' /data /data/a; cat /data/a; "
+            "touch /data/made"), "2750 5 6\n640 1000 1001\ntext")
+        volume = f"{self.server.root}/containers/{container}/volumes/0"
+        self.assertEqual(self.owner(volume), (5, 6))
+        self.assertEqual(self.owner(volume + "/a"), (1000, 1001))
+        self.assertEqual(self.owner(volume + "/made"), (0, 6))
+
+    def test_images_may_be_mounted(self):
+        one = self.load_image([], [directory("data"),
+                                   file("data/a", "one\n", 0o644, 7, 8)])
+        container = self.make_container(self.mapped_pod(), mounts=[
+            self.api.Mount(image=self.api.ImageSpec(image=name),
+                           container_path=at, readonly=True)
+            for name, at in ((one, "/one"),
+                             (gantry_case.LAYERS4, "/layers4"))])
+        self.assertEqual(self.inside(
+            container, "cat /one/data/a; stat -c '%u %g' /one/data/a /one/bin "
+            "/layers4/bin /bin"), "one\n7 8\n0 0\n0 0\n0 0")
+        self.assertIn(b"Read-only file system", self.exec_sync(
+            container, "echo x > /one/data/a").stderr)
 
     def test_mounts_cannot_be_undone_inside(self):
         container = self.make_container(
