@@ -285,12 +285,14 @@ TEST_F(BridgeNetworkTest, ADetachedPodIsCutOffAndItsPortIsFree) {
   const PortMapping mapping{Protocol::kTcp, 8080, 80, Ip("0.0.0.0")};
   ASSERT_OK_AND_ASSIGN(std::vector<IpAddress> one,
                        Attach(kPodId, pod_.get(), {mapping}));
-  Listener in_pod(pod_.get(), one[0], 80, SOCK_STREAM);
-  Detach(kPodId);
-  Detach(kPodId);
-  Detach("unknown");
-  EXPECT_FALSE(SendTo(host_.get(), one[0], 80, SOCK_STREAM));
-  EXPECT_FALSE(SendTo(host_.get(), Ip("127.0.0.1"), 8080, SOCK_STREAM));
+  {
+    Listener in_pod(pod_.get(), one[0], 80, SOCK_STREAM);
+    Detach(kPodId);
+    Detach(kPodId);
+    Detach("unknown");
+    EXPECT_FALSE(SendTo(host_.get(), one[0], 80, SOCK_STREAM));
+    EXPECT_FALSE(SendTo(host_.get(), Ip("127.0.0.1"), 8080, SOCK_STREAM));
+  }
   pod_.Reset();
   ExpectVeths({});
   ASSERT_OK_AND_ASSIGN(std::vector<IpAddress> two,

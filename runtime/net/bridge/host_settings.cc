@@ -54,6 +54,9 @@ absl::Status SetIpv6(int sysfd, const std::string& bridge) {
   // After forwarding, which the loop above may have changed it for.
   RETURN_IF_ERROR(Set(sysfd, own + "/accept_ra", "0"));
   RETURN_IF_ERROR(Set(sysfd, own + "/forwarding", "1"));
+  // The bridge's MAC is random: no address of it is anybody's. Looking for one
+  // would keep it from asking for its neighbours in the first second.
+  RETURN_IF_ERROR(Set(sysfd, own + "/accept_dad", "0"));
   return Set(sysfd, own + "/disable_ipv6", "0");
 }
 

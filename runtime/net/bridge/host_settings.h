@@ -19,7 +19,8 @@ bool HasIpv6(int sysfd);
 
 // Before the bridge gets addresses: forwarding of the families in use; for the
 // bridge no router advertisements (CVE-2020-10749), no redirects, IPv6 even if
-// the host has it off by default, and the host's loopback as a source
+// the host has it off by default, without a look for duplicates of its
+// addresses, and the host's loopback as a source
 // (route_localnet), for ports of 127.0.0.1.
 // A host that forwards takes router advertisements no more unless told to: an
 // interface that did so goes on doing so (accept_ra 2).

@@ -27,6 +27,7 @@ class HostSettingsTest : public ::testing::Test {
     tree_.Write("net/ipv6/conf/eth1/accept_ra", "0\n");
     tree_.Write("net/ipv6/conf/br/accept_ra", "1\n");
     tree_.Write("net/ipv6/conf/br/forwarding", "0\n");
+    tree_.Write("net/ipv6/conf/br/accept_dad", "1\n");
     tree_.Write("net/ipv6/conf/br/disable_ipv6", "1\n");
   }
   std::string Value(const std::string& path) {
@@ -56,6 +57,7 @@ TEST_F(HostSettingsTest, AHostThatTakesRouterAdvertisementsGoesOnDoingSo) {
   EXPECT_EQ(Value("net/ipv6/conf/eth1/accept_ra"), "0");
   EXPECT_EQ(Value("net/ipv6/conf/all/accept_ra"), "1");
   EXPECT_EQ(Value("net/ipv6/conf/br/accept_ra"), "0");
+  EXPECT_EQ(Value("net/ipv6/conf/br/accept_dad"), "0");
   EXPECT_EQ(Value("net/ipv6/conf/br/disable_ipv6"), "0");
 }
 

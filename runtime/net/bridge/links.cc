@@ -242,17 +242,20 @@ absl::Status AttachPod(const Bridge& bridge, const PodLink& pod) {
 }
 
 absl::Status CutOffPod(const std::string& pod_id) {
+  const std::string name = HostInterfaceOf(pod_id);
   ASSIGN_OR_RETURN(Socket socket, HostSocket());
+  absl::StatusOr<netlink::Link> link = netlink::GetLink(socket, name);
+  if (absl::IsNotFound(link.status())) return absl::OkStatus();
+  RETURN_IF_ERROR(link);
   Batch batch;
-  netlink::SetPortState(batch, HostInterfaceOf(pod_id),
-                        netlink::PortState::kDisabled);
-  absl::Status status = socket.Send(batch);
-  if (ErrnoOf(status) == EOPNOTSUPP) {
-    // No port any more: somebody took the bridge away.
-    Batch removal;
-    netlink::DeleteLink(removal, HostInterfaceOf(pod_id));
-    status = socket.Send(removal);
+  if (link->operational && link->master != 0) {
+    netlink::SetPortState(batch, name, netlink::PortState::kDisabled);
+  } else {
+    // The bridge would enable the port again once it hears of the carrier. No
+    // port: somebody took the bridge away.
+    netlink::SetLinkDown(batch, link->index);
   }
+  absl::Status status = socket.Send(batch);
   // Gone, or down: nothing passes.
   const int error = ErrnoOf(status);
   return error == ENODEV || error == ENETDOWN ? absl::OkStatus() : status;

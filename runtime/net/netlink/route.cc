@@ -48,7 +48,8 @@ std::optional<Link> LinkOf(const Message& message) {
   const Attributes attributes = message.After<ifinfomsg>();
   Link link;
   link.index = info->ifi_index;
-  link.up = (info->ifi_flags & IFF_UP) != 0;
+  const absl::string_view state = attributes.Find(IFLA_OPERSTATE).value_or("");
+  link.operational = !state.empty() && state[0] == IF_OPER_UP;
   link.name = attributes.FindText(IFLA_IFNAME);
   link.master = static_cast<int>(attributes.FindU32(IFLA_MASTER).value_or(0));
   link.mtu = attributes.FindU32(IFLA_MTU).value_or(0);
@@ -189,6 +190,16 @@ void SetLinkUp(Batch& batch, int index, uint32_t mtu) {
   info.ifi_index = index;
   batch.Header(info);
   batch.PutU32(IFLA_MTU, mtu);
+}
+
+void SetLinkDown(Batch& batch, int index) {
+  batch.Begin(RTM_NEWLINK, NLM_F_ACK,
+              absl::StrCat("take link ", index, " down"));
+  ifinfomsg info{};
+  info.ifi_family = AF_UNSPEC;
+  info.ifi_change = IFF_UP;
+  info.ifi_index = index;
+  batch.Header(info);
 }
 
 void DeleteLink(Batch& batch, absl::string_view name) {

@@ -31,7 +31,8 @@ struct Link {
   // Index of the bridge it is a port of; 0: none.
   int master = 0;
   uint32_t mtu = 0;
-  bool up = false;
+  // The kernel has seen its carrier come and told everyone (RFC 2863).
+  bool operational = false;
 };
 
 // NOT_FOUND if there is none of that name.
@@ -67,6 +68,7 @@ void SetPort(Batch& batch, absl::string_view name, bool hairpin,
              absl::string_view alias);
 void SetPortState(Batch& batch, absl::string_view name, PortState state);
 void SetLinkUp(Batch& batch, int index, uint32_t mtu);
+void SetLinkDown(Batch& batch, int index);
 void DeleteLink(Batch& batch, absl::string_view name);
 
 // `address.bits` makes the connected route. Usable at once: no duplicate
