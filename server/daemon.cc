@@ -11,6 +11,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "glog/logging.h"
 #include "runtime/base/status.h"
 #include "runtime/cgroup/cgroup_manager.h"
@@ -34,6 +36,8 @@ namespace {
 
 constexpr mode_t kPrivateDirectory = 0700;
 constexpr absl::string_view kLockFile = "lock";
+constexpr absl::Duration kLockPatience = absl::Seconds(2);
+constexpr absl::Duration kLockPause = absl::Milliseconds(10);
 // For a cgroup that nobody is in.
 constexpr std::chrono::milliseconds kCgroupPatience{1000};
 // For gRPC to end streams once their time is over.
@@ -55,6 +59,20 @@ bool IsEmpty(const std::string& directory) {
   absl::StatusOr<std::vector<sys::DirEntry>> entries =
       sys::ListDirAt(AT_FDCWD, directory);
   return entries.ok() && entries->empty();
+}
+
+// Waits a little: a server that was killed while it started a shim leaves a
+// child with copies of its descriptors, the lock's too, until that executes
+// (clone(2): CLONE_VFORK without CLONE_FILES).
+absl::StatusOr<UniqueFd> LockRoot(int root_dir) {
+  const absl::Time deadline = absl::Now() + kLockPatience;
+  while (true) {
+    absl::StatusOr<UniqueFd> lock = sys::LockFileAt(root_dir, kLockFile);
+    if (!absl::IsFailedPrecondition(lock.status()) || absl::Now() > deadline) {
+      return lock;
+    }
+    absl::SleepFor(kLockPause);
+  }
 }
 
 // "gantry-shim" where this program is.
@@ -161,7 +179,7 @@ absl::Status Daemon::Parts::Await(work::Task<absl::Status> task) {
 
 absl::Status Daemon::Parts::OpenParts() {
   ASSIGN_OR_RETURN(root_dir, OpenDirectory(config.root));
-  ASSIGN_OR_RETURN(lock, sys::LockFileAt(root_dir.get(), kLockFile),
+  ASSIGN_OR_RETURN(lock, LockRoot(root_dir.get()),
                    absl::StrCat("root directory ", config.root,
                                 " is in use by another gantryd"));
   RETURN_IF_ERROR(OpenDirectory(config.run));

@@ -1,11 +1,13 @@
 """gantryd itself: its directories, its configuration, its end."""
 
+import fcntl
 import os
 import shutil
 import stat
 import subprocess
 import sys
 import tempfile
+import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 "../lib"))
@@ -52,6 +54,17 @@ class Config(gantry_case.GantryCase):
         # Nor is the first one's socket taken away.
         self.refused(self.server.command())
         self.server.connect()
+        self.call("Version")
+
+    def test_a_lock_that_is_let_go_soon_is_waited_for(self):
+        # As the child of a server that was killed in mid-spawn holds it.
+        self.server.kill()
+        with open(self.server.root + "/lock", encoding="utf-8") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            timer = threading.Timer(0.5, fcntl.flock, (lock, fcntl.LOCK_UN))
+            timer.start()
+            self.server.start()
+            timer.join()
         self.call("Version")
 
     def test_a_mistake_in_the_configuration_names_file_and_line(self):
