@@ -17,9 +17,8 @@ namespace {
 // Told at the create, as far as it can be told without a mount.
 absl::Status CheckSubPath(const spec::ImageMount& mount) {
   if (mount.sub_path().empty()) return absl::OkStatus();
-  ASSIGN_OR_RETURN(
-      UniqueFd layers,
-      sys::OpenAt(AT_FDCWD, mount.layers_dir(), O_RDONLY | O_DIRECTORY));
+  ASSIGN_OR_RETURN(UniqueFd layers, sys::OpenAt(AT_FDCWD, mount.layers_dir(),
+                                                O_RDONLY | O_DIRECTORY));
   ASSIGN_OR_RETURN(
       rootfs::Lookup found,
       rootfs::LookUpInLayers(
