@@ -249,10 +249,13 @@ absl::Status CutOffPod(const std::string& pod_id) {
   RETURN_IF_ERROR(link);
   Batch batch;
   if (link->operational && link->master != 0) {
-    netlink::SetPortState(batch, name, netlink::PortState::kDisabled);
+    // Nothing passes a listening port, and without a spanning tree nothing moves
+    // it on; a disabled one is enabled by the next word of its carrier, a
+    // blocking one by the next change of another port (net/bridge: br_if.c,
+    // br_stp.c).
+    netlink::SetPortState(batch, name, netlink::PortState::kListening);
   } else {
-    // The bridge would enable the port again once it hears of the carrier. No
-    // port: somebody took the bridge away.
+    // Not yet a port that may be set so. No port: somebody took the bridge away.
     netlink::SetLinkDown(batch, link->index);
   }
   absl::Status status = socket.Send(batch);

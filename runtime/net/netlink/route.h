@@ -60,7 +60,7 @@ void AddVethPair(Batch& batch, const VethPair& pair);
 void SetMaster(Batch& batch, absl::string_view name, int master);
 
 // States of a bridge's port (linux/if_bridge.h).
-enum class PortState : uint8_t { kDisabled = 0, kForwarding = 3 };
+enum class PortState : uint8_t { kListening = 1, kForwarding = 3 };
 
 // Packets may leave by the port they came in by (a pod that reaches itself
 // through a port of the host); `alias` is what `ip link` shows people.
