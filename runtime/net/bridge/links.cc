@@ -152,6 +152,16 @@ absl::Status AddPodAddresses(Socket& socket, const PodLink& pod) {
   return socket.Send(batch);
 }
 
+// A link is of use once the kernel has dealt with the news of its carrier, which
+// it may put off for a second (net/core/link_watch.c). That somebody asks for the
+// link is a reason to do so at once (rtnl_getlink, since Linux 6.4).
+absl::Status SettleCarrier(Socket& inside, Socket& host,
+                           const std::string& port, const std::string& bridge) {
+  RETURN_IF_ERROR(netlink::GetLink(inside, kPodInterface));
+  RETURN_IF_ERROR(netlink::GetLink(host, port));
+  return netlink::GetLink(host, bridge).status();
+}
+
 }  // namespace
 
 std::string HostInterfaceOf(absl::string_view pod_id) {
@@ -231,6 +241,9 @@ absl::Status AttachPod(const Bridge& bridge, const PodLink& pod) {
   RETURN_IF_ERROR(results[0]);
   absl::Status status = results[1];
   if (status.ok()) status = AddPodAddresses(inside, pod);
+  if (status.ok()) {
+    status = SettleCarrier(inside, host, pair.name, bridge.name);
+  }
   if (status.ok()) return status;
   Batch undo;
   netlink::DeleteLink(undo, pair.name);
