@@ -152,9 +152,9 @@ absl::Status AddPodAddresses(Socket& socket, const PodLink& pod) {
   return socket.Send(batch);
 }
 
-// A link is of use once the kernel has dealt with the news of its carrier, which
-// it may put off for a second (net/core/link_watch.c). That somebody asks for the
-// link is a reason to do so at once (rtnl_getlink, since Linux 6.4).
+// A link is of use once the kernel has dealt with the news of its carrier,
+// which it may put off for a second (net/core/link_watch.c). That somebody asks
+// for the link is a reason to do so at once (rtnl_getlink, since Linux 6.4).
 absl::Status SettleCarrier(Socket& inside, Socket& host,
                            const std::string& port, const std::string& bridge) {
   RETURN_IF_ERROR(netlink::GetLink(inside, kPodInterface));
@@ -262,13 +262,14 @@ absl::Status CutOffPod(const std::string& pod_id) {
   RETURN_IF_ERROR(link);
   Batch batch;
   if (link->operational && link->master != 0) {
-    // Nothing passes a listening port, and without a spanning tree nothing moves
-    // it on; a disabled one is enabled by the next word of its carrier, a
+    // Nothing passes a listening port, and without a spanning tree nothing
+    // moves it on; a disabled one is enabled by the next word of its carrier, a
     // blocking one by the next change of another port (net/bridge: br_if.c,
     // br_stp.c).
     netlink::SetPortState(batch, name, netlink::PortState::kListening);
   } else {
-    // Not yet a port that may be set so. No port: somebody took the bridge away.
+    // Not yet a port that may be set so. No port: somebody took the bridge
+    // away.
     netlink::SetLinkDown(batch, link->index);
   }
   absl::Status status = socket.Send(batch);
