@@ -83,6 +83,10 @@ sockaddr_in6 Address(const IpAddress& ip, uint16_t port, socklen_t& size) {
   return six;
 }
 
+// A lost solicitation for a neighbour is repeated after a second (RFC 4861,
+// RETRANS_TIMER), and so is one of ARP.
+constexpr int kPatienceMs = 3000;
+
 // Who sends something to `ip`:`port` inside namespace `fd`.
 class Listener {
  public:
@@ -101,10 +105,10 @@ class Listener {
     });
   }
 
-  // The sender's address as seen here, within a second; "nobody".
+  // The sender's address as seen here, within kPatienceMs; "nobody".
   std::string Sender() {
     pollfd ready{fd_.get(), POLLIN, 0};
-    if (poll(&ready, 1, 1000) != 1) return "nobody";
+    if (poll(&ready, 1, kPatienceMs) != 1) return "nobody";
     sockaddr_in6 from{};
     socklen_t size = sizeof from;
     char byte;
@@ -145,7 +149,7 @@ bool SendTo(int fd, const IpAddress& ip, uint16_t port, int type) {
       return;
     }
     pollfd ready{out.get(), POLLOUT, 0};
-    if (poll(&ready, 1, 1000) != 1) return;
+    if (poll(&ready, 1, kPatienceMs) != 1) return;
     sent = send(out.get(), "x", 1, MSG_NOSIGNAL) == 1;
   });
   return sent;
