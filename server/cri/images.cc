@@ -149,11 +149,11 @@ grpc::ServerWriteReactor<StreamImagesResponse>* ImageRpcs::StreamImages(
   using Images = ListedItems<runtime::v1::Image, record::ImageRecord>;
   return new ItemStream<StreamImagesResponse, runtime::v1::Image>(
       services_.node.tasks, call,
-      std::make_unique<Images>(*std::move(images),
-                               [&services = services_](
-                                   const record::ImageRecord& image) {
-                                 return ImageToCri(image, services.host);
-                               }),
+      std::make_unique<Images>(
+          *std::move(images),
+          [&services = services_](const record::ImageRecord& image) {
+            return ImageToCri(image, services.host);
+          }),
       &StreamImagesResponse::mutable_images);
 }
 
