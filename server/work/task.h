@@ -15,6 +15,8 @@
 //   - parameters by value, or references to objects that live as long as the
 //     server (stores, executors): never a view of a temporary;
 //   - no coroutine lambdas with captures;
+//   - a lambda in a co_await expression captures by reference: GCC 12 destroys
+//     twice what it would own;
 //   - no absl::Mutex held over a co_await (a KeyedLock guard may be).
 //
 // Ownership: a Task owns its frame; destroying one that was started and has
