@@ -4,6 +4,7 @@
 #include <string>
 #include <utility>
 
+#include "boost/asio/post.hpp"
 #include "glog/logging.h"
 
 namespace gantry::streaming {
@@ -16,7 +17,11 @@ constexpr size_t kRoom = 256 << 10;
 // Answers to the client's own frames (pings, refusals) are not asked for room:
 // one that asks without reading is cut off here.
 constexpr size_t kMostQueued = 4 << 20;
-// While nothing is read a client's end must be looked for.
+// What is read ahead of a hold, so that the end of a client that has gone shows
+// behind what it had sent: as much as a socket of Linux keeps unsent by default
+// (tcp(7), tcp_wmem). Each piece is counted with what keeping it costs.
+constexpr size_t kMostAhead = 4 << 20;
+constexpr size_t kPieceCost = 64;
 constexpr std::chrono::seconds kTickWhileHeld{1};
 constexpr std::chrono::seconds kTick{60};
 
@@ -44,25 +49,62 @@ void Connection::Start() {
 bool Connection::HasRoom() const { return parts_.transport->Queued() < kRoom; }
 
 void Connection::HoldInput() {
-  if (++holds_ > 1) return;
+  if (++holds_ > 1 || finishing_) return;
   parts_.transport->Hold(true);
   ArmTick();
 }
 
 void Connection::ReleaseInput() {
-  if (--holds_ > 0) return;
-  if (!closed_) parts_.transport->Hold(false);
+  if (--holds_ > 0 || closed_ || finishing_) return;
+  if (ahead_.empty()) {
+    parts_.transport->Hold(false);
+    return;
+  }
+  // Who releases may be in the middle of writing what came before.
+  parts_.transport->Hold(true);
+  boost::asio::post(io_, [self = shared_from_this()] { self->CatchUp(); });
+}
+
+void Connection::CatchUp() {
+  while (holds_ == 0 && !ahead_.empty()) {
+    const Piece piece = std::move(ahead_.front());
+    ahead_.pop_front();
+    ahead_size_ -= piece.bytes.size() + kPieceCost;
+    Receive(piece.bytes, piece.end_of_message);
+  }
+  if (holds_ == 0 && !closed_ && !finishing_) parts_.transport->Hold(false);
+}
+
+void Connection::ForgetAhead() {
+  ahead_.clear();
+  ahead_size_ = 0;
 }
 
 void Connection::Finish() {
   if (std::exchange(finishing_, true)) return;
+  ForgetAhead();
   parts_.transport->Finish();
 }
 
-void Connection::Abort() { parts_.transport->Abort(); }
+void Connection::Abort() {
+  finishing_ = true;
+  ForgetAhead();
+  parts_.transport->Abort();
+}
 
 void Connection::OnBytes(absl::string_view bytes, bool end_of_message) {
+  if (finishing_) return;
   active_ = steady_clock::now();
+  if (holds_ == 0 && ahead_.empty()) {
+    Receive(bytes, end_of_message);
+    return;
+  }
+  ahead_.push_back({std::string(bytes), end_of_message});
+  ahead_size_ += bytes.size() + kPieceCost;
+  if (ahead_size_ >= kMostAhead) parts_.transport->Hold(true);
+}
+
+void Connection::Receive(absl::string_view bytes, bool end_of_message) {
   absl::Status received = codec_->Receive(bytes, end_of_message);
   if (received.ok()) return;
   VLOG(1) << "streaming connection: " << received;
@@ -77,6 +119,7 @@ void Connection::OnSent() {
 void Connection::OnClosed(const absl::Status& why) {
   VLOG_IF(1, !why.ok()) << "streaming connection closed: " << why;
   closed_ = true;
+  ForgetAhead();
   tick_.cancel();
   parts_.session->OnGone();
   if (parts_.ended) std::exchange(parts_.ended, nullptr)(this);
@@ -101,6 +144,7 @@ void Connection::Tick() {
               << parts_.idle_timeout.count() << " s";
     Abort();
   } else {
+    if (holds_ > 0 && ahead_size_ < kMostAhead) parts_.transport->Hold(false);
     ArmTick();
   }
 }

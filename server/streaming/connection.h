@@ -1,6 +1,11 @@
 // One upgraded connection: a transport, the codec of what it carries, and the
 // session behind. Passes events between the three and keeps their bounds.
 //
+// While a session holds its input nothing is read for a second, so that the
+// client's sending stands still. From then on a bounded amount is read ahead:
+// a client's end comes behind all it had sent, and would else not be seen
+// before its kernel gives up, minutes later.
+//
 // Ownership: shared by its transport (until that is closed) and the server's
 // list; owns the rest. Thread safety: none; all on the streaming thread.
 
@@ -8,8 +13,11 @@
 #define GANTRY_SERVER_STREAMING_CONNECTION_H_
 
 #include <chrono>
+#include <cstddef>
+#include <deque>
 #include <functional>
 #include <memory>
+#include <string>
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
@@ -55,6 +63,16 @@ class Connection : public Link,
   void OnBytes(absl::string_view bytes, bool end_of_message) override;
   void OnSent() override;
   void OnClosed(const absl::Status& why) override;
+
+  // What was read while the input was held.
+  struct Piece {
+    std::string bytes;
+    bool end_of_message;
+  };
+
+  void Receive(absl::string_view bytes, bool end_of_message);
+  void CatchUp();
+  void ForgetAhead();
   void ArmTick();
   void Tick();
 
@@ -63,6 +81,8 @@ class Connection : public Link,
   std::unique_ptr<StreamCodec> codec_;
   boost::asio::steady_timer tick_;
   std::chrono::steady_clock::time_point active_;
+  std::deque<Piece> ahead_;
+  size_t ahead_size_ = 0;
   int holds_ = 0;
   bool finishing_ = false;
   bool closed_ = false;

@@ -192,10 +192,9 @@ class Exec(StreamCase):
                                       stdin=True):
             with self.subTest(protocol=name):
                 client.wait_stdout(b"here")
-                # More than the server takes before it stops reading, and
-                # less than its socket takes after that: all of it arrives,
-                # the client's end as well, but nobody reads it.
-                for _ in range(20):
+                # More than the server and its socket take before it stops
+                # reading: the client's end waits behind it.
+                for _ in range(100):
                     client.write(bytes(10000))
                 client.close()
                 wait_until(lambda: "sleep 550" not in self.family(
