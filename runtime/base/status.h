@@ -90,6 +90,8 @@ absl::Status AsStatus(const absl::StatusOr<T>& status_or) {
 
 // ASSIGN_OR_RETURN(UniqueFd fd, Open(path));
 // ASSIGN_OR_RETURN(fd, Open(path), "open the log");  // with context
+// More than one context does not compile: a comma would be an operator there
+// and all but the last be lost. Join them with <<.
 #define ASSIGN_OR_RETURN(...) \
   GANTRY_ASSIGN_IMPL(return, GANTRY_UNIQUE(gantry_status_or), __VA_ARGS__)
 // The same inside a coroutine.
@@ -100,8 +102,9 @@ absl::Status AsStatus(const absl::StatusOr<T>& status_or) {
   auto tmp = (expr);                                      \
   if (!tmp.ok())                                          \
     verb ::gantry::StatusBuilder(std::move(tmp).status()) \
-        __VA_OPT__(<< __VA_ARGS__);                       \
+        __VA_OPT__(<< GANTRY_ONE_CONTEXT(__VA_ARGS__));   \
   lhs = *std::move(tmp)
+#define GANTRY_ONE_CONTEXT(context) context
 #define GANTRY_UNIQUE(prefix) GANTRY_UNIQUE_1(prefix, __COUNTER__)
 #define GANTRY_UNIQUE_1(prefix, n) GANTRY_UNIQUE_2(prefix, n)
 #define GANTRY_UNIQUE_2(prefix, n) prefix##_##n
