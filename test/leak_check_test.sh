@@ -40,3 +40,14 @@ if grep -E "$made|sleep 300" out; then
   echo "what is gone was reported"
   exit 1
 fi
+
+# Forwarding that was switched, and an interface, in a network of our own.
+unshare --net bash -c '
+  "$0" snapshot network.json
+  switch=/proc/sys/net/ipv4/ip_forward
+  echo $((1 - $(cat $switch))) >$switch
+  ip link add gantry-test type veth peer name gantry-peer
+  "$0" compare network.json' "$program" >out && exit 1
+cat out
+grep -q "^left over: setting net/ipv4/ip_forward = [01]\$" out
+grep -q "^left over: network interface gantry-test\$" out
