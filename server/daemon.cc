@@ -247,6 +247,9 @@ absl::Status Daemon::Parts::Build() {
   ASSIGN_OR_RETURN(stream_server,
                    streaming::StreamServer::Start(
                        StreamOptionsOf(config.streaming), *streams));
+  LOG_IF(WARNING, host.selinux_without_contexts)
+      << "SELinux is on, but its policy has no lxc_contexts: containers have "
+         "no labels of their own";
   cri::HostAbilities abilities = host.abilities;
   abilities.user_namespaces = user_namespaces;
   // Init mounts sysfs before it is in the user namespace.

@@ -3,12 +3,14 @@
 #include <fcntl.h>
 #include <sys/syscall.h>
 
+#include <optional>
 #include <utility>
 
 #include "runtime/base/status.h"
 #include "runtime/base/unique_fd.h"
 #include "runtime/cgroup/detect.h"
 #include "runtime/plan/host_reader.h"
+#include "runtime/plan/selinux.h"
 #include "runtime/state/boot_id.h"
 #include "runtime/sys/file.h"
 #include "server/kernel.h"
@@ -51,11 +53,15 @@ absl::StatusOr<Host> ReadHost() {
   if (host.abilities.apparmor && HasAppArmorDefault(root.get())) {
     host.abilities.default_apparmor_profile = kAppArmorDefault;
   }
-  host.abilities.selinux = HasSelinux(root.get());
+  std::optional<plan::SelinuxContexts> selinux =
+      plan::ReadSelinuxContexts(root.get());
+  host.abilities.selinux = selinux.has_value();
+  host.selinux_without_contexts = !selinux && HasSelinux(root.get());
   host.abilities.recursive_read_only = HasSystemCall(SYS_mount_setattr);
   ASSIGN_OR_RETURN(
       host.facts,
       plan::ReadHostFacts(proc.get(), plan::MakeHostDevices(std::move(root))));
+  host.facts.selinux = std::move(selinux);
   for (const cgroup::Hierarchy& hierarchy : layout.hierarchies) {
     host.facts.hierarchies.push_back(ToPlan(hierarchy));
   }

@@ -21,6 +21,9 @@ struct Host {
   std::unique_ptr<const cgroup::Hierarchies> cgroups;
   plan::HostFacts facts;
   cri::HostAbilities abilities;
+  // SELinux is on, but its policy names no labels for containers: they have
+  // the server's.
+  bool selinux_without_contexts = false;
   // "v1", "v2" or "hybrid".
   std::string cgroup_mode;
   // Controllers that are mounted.

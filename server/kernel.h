@@ -36,7 +36,8 @@ inline constexpr char kAppArmorDefault[] = "gantry-default";
 // Whether the kernel has that profile (securityfs).
 bool HasAppArmorDefault(int rootfd);
 
-// Whether SELinux confines programs here (selinuxfs is mounted).
+// Whether SELinux confines programs here (selinuxfs is mounted). What its policy
+// has for containers is another question (runtime/plan/selinux.h).
 bool HasSelinux(int rootfd);
 
 // "6.1.0-18-amd64" (uname -r).

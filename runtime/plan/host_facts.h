@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -34,6 +35,13 @@ class DeviceLookup {
   virtual absl::StatusOr<std::vector<DeviceNode>> All() const = 0;
 };
 
+// SELinux labels of the policy, "user:role:type:level": of containers, and of
+// their files.
+struct SelinuxContexts {
+  std::string process;
+  std::string file;
+};
+
 struct HostFacts {
   // As the server detected them (runtime/cgroup); not read here.
   std::vector<CgroupHierarchy> hierarchies;
@@ -42,6 +50,8 @@ struct HostFacts {
   // Highest capability the kernel knows.
   int last_capability = 0;
   KernelVersion kernel;
+  // Absent: no SELinux, or none for containers (selinux.h).
+  std::optional<SelinuxContexts> selinux;
   // Not null.
   std::shared_ptr<const DeviceLookup> devices;
 };

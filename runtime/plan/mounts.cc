@@ -79,6 +79,19 @@ MountStep Cgroups(const HostFacts& facts, bool writable) {
   return step;
 }
 
+// What the container's processes may use, as its other files.
+void LabelFilesystems(const std::string& label, std::vector<MountStep>& steps) {
+  if (label.empty()) return;
+  for (MountStep& step : steps) {
+    if (step.fstype() == "tmpfs" || step.fstype() == "devpts") {
+      step.add_options(absl::StrCat("context=", label));
+    } else if (step.fstype() == "mqueue") {
+      // The IPC namespace has it mounted already, and with no such option.
+      step.set_selinux_label(label);
+    }
+  }
+}
+
 // Group 5 is "tty" on every distribution; where it is not mapped the terminals
 // have the group of who opens them.
 MountStep Terminals(const spec::ContainerSpec& spec) {
@@ -256,7 +269,9 @@ absl::StatusOr<MountsResult> PlanMounts(const spec::ContainerSpec& spec,
                                         InitPlan& init) {
   MountsResult result;
   if (spec.pause()) return result;
+  const std::string& label = spec.security().selinux_mount_label();
   std::vector<MountStep> steps = Defaults(spec, facts);
+  LabelFilesystems(label, steps);
   const size_t defaults = steps.size();
   const bool own_user = spec.namespaces().has_user();
   std::vector<bool> replaced(defaults, false);
@@ -269,6 +284,11 @@ absl::StatusOr<MountsResult> PlanMounts(const spec::ContainerSpec& spec,
     // An image is not heard on the file systems that every container has.
     if (mount.image_volume() && IsTarget(step.target(), steps, defaults)) {
       continue;
+    }
+    if (step.kind() == MountStep::IMAGE) {
+      step.mutable_image()->set_selinux_context(label);
+    } else if (mount.selinux_relabel()) {
+      step.set_selinux_label(label);
     }
     if (step.target() == "/dev") result.own_dev = true;
     for (size_t i = 0; i < defaults; ++i) {

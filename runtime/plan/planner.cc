@@ -38,6 +38,7 @@ absl::Status PlanRootfs(const spec::ContainerSpec& spec, RootfsPlan& plan) {
                  rootfs.mount_point(), *overlay))
       << "rootfs";
   overlay->set_id_mapped(spec.namespaces().has_user());
+  overlay->set_selinux_context(spec.security().selinux_mount_label());
   if (!rootfs.upper_dir().empty() || !rootfs.work_dir().empty()) {
     ASSIGN_OR_RETURN(*overlay->mutable_upper_dir(),
                      CleanAbsolutePath(rootfs.upper_dir(), "rootfs.upper_dir"));

@@ -23,6 +23,7 @@
 #include "server/core/pod_steps.h"
 #include "server/core/publish.h"
 #include "server/core/records.h"
+#include "server/core/selinux_labels.h"
 #include "server/core/signals.h"
 
 namespace gantry::core {
@@ -75,6 +76,7 @@ absl::StatusOr<record::ContainerRecord> NewRecord(
   ASSIGN_OR_RETURN(*container.mutable_spec(),
                    CompleteSpec(request, image.config(), pod, hostname,
                                 container.id(), node.paths));
+  SetSelinuxLabels(node, pod, *container.mutable_spec()->mutable_security());
   return container;
 }
 

@@ -52,6 +52,7 @@ void AddPodFile(const record::PodRecord& pod, const Paths& paths,
   mount.set_host_path(absl::StrCat(paths.PodRun(pod.id()), "/", file));
   mount.set_container_path(target);
   mount.set_read_only(spec.rootfs().read_only());
+  mount.set_selinux_relabel(true);
 }
 
 void SetUserNamespace(const record::PodRecord& pod, spec::Namespaces& to) {

@@ -19,6 +19,7 @@
 #include "server/core/pod_steps.h"
 #include "server/core/publish.h"
 #include "server/core/records.h"
+#include "server/core/selinux_labels.h"
 
 namespace gantry::core {
 namespace {
@@ -42,6 +43,10 @@ record::PodRecord NewRecord(const Node& node, const PodRequest& request,
   pod.set_runtime_handler(request.runtime_handler);
   pod.set_log_directory(request.log_directory);
   *pod.mutable_namespaces() = request.namespaces;
+  *pod.mutable_selinux_options() = request.selinux_options;
+  pod.set_selinux_level(request.selinux_options.level().empty()
+                            ? ChooseSelinuxLevel(node)
+                            : request.selinux_options.level());
   *pod.mutable_overhead() = request.overhead;
   *pod.mutable_resources() = request.resources;
   pod.mutable_port_mappings()->Assign(request.ports.begin(),
@@ -115,6 +120,7 @@ work::Task<absl::Status> MakePod(Node& node, record::PodRecord& pod,
     if (own_user) pin.user = pod.namespaces().user();
     pin.hostname = pod.own_uts() ? hostname : "";
     pin.shm_size = pod.own_ipc() ? kPodShmBytes : 0;
+    pin.shm_context = pod.own_ipc() ? PodFileLabel(node, pod) : "";
     pin.sysctls = request.sysctls;
     if (pod.own_network()) pin.sysctls.merge(NetworkSysctls(HostHasIpv6()));
     absl::Status pinned = co_await node.launcher.PinNamespaces(std::move(pin));

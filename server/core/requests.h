@@ -36,6 +36,8 @@ struct PodRequest {
   // Those that map a port of the host.
   std::vector<record::PortMapping> ports;
   spec::Namespaces namespaces;
+  // Of the pod's containers, unless they say otherwise.
+  spec::SelinuxOptions selinux_options;
   // "net.ipv4.ip_forward" -> "1"; namespaced keys only.
   std::map<std::string, std::string> sysctls;
   // Absolute path below each cgroup hierarchy, or empty for "/gantry".

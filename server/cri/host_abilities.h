@@ -19,6 +19,7 @@ struct HostAbilities {
   // The AppArmor profile for RuntimeDefault, as the kernel knows it; empty: it
   // is not loaded.
   std::string default_apparmor_profile;
+  // SELinux is on, with labels for containers in its policy.
   bool selinux = false;
   // mount_setattr(2) with AT_RECURSIVE (Linux 5.12).
   bool recursive_read_only = false;

@@ -239,6 +239,14 @@ const std::vector<BadCase>& BadCases() {
              ->set_level("s0");
        },
        kPrecondition, "config.linux.security_context.selinux_options"},
+      {"SELinux label with a label in it",
+       [](C& c) {
+         c.mutable_linux()
+             ->mutable_security_context()
+             ->mutable_selinux_options()
+             ->set_type("container_t:s0");
+       },
+       kInvalid, "config.linux.security_context.selinux_options.type"},
   };
   return *cases;
 }

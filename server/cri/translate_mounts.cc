@@ -166,7 +166,8 @@ absl::StatusOr<spec::BindMount> MountFromCri(const Mount& mount,
   }
   RETURN_IF_ERROR(CheckRecursiveReadOnly(mount, host, field));
   // Without effect on a host without SELinux, as in containerd: the node agent
-  // sets it whatever the host has.
+  // sets it whatever the host has. What is the host's own is refused when the
+  // container is started (shim/init/relabel.h).
   to.set_selinux_relabel(mount.selinux_relabel());
   to.set_container_path(mount.container_path());
   to.set_read_only(mount.readonly());

@@ -147,6 +147,9 @@ absl::Status SetLinux(const PodSandboxConfig& config, const HostAbilities& host,
   const runtime::v1::LinuxSandboxSecurityContext& context =
       config.linux().security_context();
   RETURN_IF_ERROR(CheckPodSecurity(context, host, kSecurityContext));
+  ASSIGN_OR_RETURN(
+      request.selinux_options,
+      SelinuxFromCri(context.selinux_options(), host, kSecurityContext));
   ASSIGN_OR_RETURN(request.namespaces,
                    PodNamespacesFromCri(context, host, kSecurityContext));
   ASSIGN_OR_RETURN(request.cgroup_parent,

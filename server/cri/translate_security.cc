@@ -195,17 +195,17 @@ absl::StatusOr<std::string> AppArmorOf(
 
 #pragma GCC diagnostic pop
 
-absl::Status CheckNoSelinux(const runtime::v1::SELinuxOption& options,
-                            const HostAbilities& host,
-                            absl::string_view field) {
-  if (options.user().empty() && options.role().empty() &&
-      options.type().empty() && options.level().empty()) {
-    return absl::OkStatus();
+// Of a label; only a level has more parts of its own.
+absl::Status CheckLabelPart(absl::string_view field, absl::string_view part,
+                            absl::string_view more) {
+  for (char c : part) {
+    if (absl::ascii_isalnum(c) || c == '_' || c == '-' || c == '.' ||
+        absl::StrContains(more, c)) {
+      continue;
+    }
+    return BadValue(field, "a part of an SELinux label", part);
   }
-  const std::string path = absl::StrCat(field, ".selinux_options");
-  if (host.selinux) return NotBuilt(path, "an SELinux label");
-  return absl::FailedPreconditionError(
-      absl::StrCat(path, ": SELinux is not enabled on this host"));
+  return absl::OkStatus();
 }
 
 absl::Status SetPaths(const Names& from, absl::string_view field, Names& to) {
@@ -299,11 +299,36 @@ absl::Status SetCapabilities(const runtime::v1::Capability& capabilities,
   return absl::OkStatus();
 }
 
+absl::StatusOr<spec::SelinuxOptions> SelinuxFromCri(
+    const runtime::v1::SELinuxOption& options, const HostAbilities& host,
+    absl::string_view field) {
+  const std::string path = absl::StrCat(field, ".selinux_options");
+  RETURN_IF_ERROR(
+      CheckLabelPart(absl::StrCat(path, ".user"), options.user(), ""));
+  RETURN_IF_ERROR(
+      CheckLabelPart(absl::StrCat(path, ".role"), options.role(), ""));
+  RETURN_IF_ERROR(
+      CheckLabelPart(absl::StrCat(path, ".type"), options.type(), ""));
+  RETURN_IF_ERROR(
+      CheckLabelPart(absl::StrCat(path, ".level"), options.level(), ":,"));
+  spec::SelinuxOptions to;
+  to.set_user(options.user());
+  to.set_role(options.role());
+  to.set_type(options.type());
+  to.set_level(options.level());
+  if (to.ByteSizeLong() == 0 || host.selinux) return to;
+  return absl::FailedPreconditionError(absl::StrCat(
+      path,
+      ": SELinux is not enabled on this host, or its policy has no "
+      "labels for containers"));
+}
+
 absl::StatusOr<spec::Security> SecurityFromCri(
     const LinuxContainerSecurityContext& context, const HostAbilities& host,
     absl::string_view field) {
-  RETURN_IF_ERROR(CheckNoSelinux(context.selinux_options(), host, field));
   spec::Security security;
+  ASSIGN_OR_RETURN(*security.mutable_selinux_options(),
+                   SelinuxFromCri(context.selinux_options(), host, field));
   security.set_no_new_privs(context.no_new_privs());
   RETURN_IF_ERROR(SetPaths(context.masked_paths(),
                            absl::StrCat(field, ".masked_paths"),
@@ -353,7 +378,6 @@ absl::StatusOr<spec::User> UserFromCri(
 absl::Status CheckPodSecurity(const LinuxSandboxSecurityContext& context,
                               const HostAbilities& host,
                               absl::string_view field) {
-  RETURN_IF_ERROR(CheckNoSelinux(context.selinux_options(), host, field));
   RETURN_IF_ERROR(CheckIds(context, context.has_run_as_user(), field));
   RETURN_IF_ERROR(SeccompOf(context, host, field));
   const std::string path = absl::StrCat(field, ".apparmor");

@@ -1,5 +1,5 @@
-// A container's identity and security: capabilities, seccomp, AppArmor, user
-// and groups.
+// A container's identity and security: capabilities, seccomp, AppArmor,
+// SELinux, user and groups.
 //
 // Pure functions. `field` is the path of the security context in the request.
 
@@ -32,8 +32,13 @@ absl::StatusOr<spec::User> UserFromCri(
     const runtime::v1::LinuxContainerSecurityContext& context,
     absl::string_view field);
 
-// Refuses what pods cannot have on this host: SELinux labels, seccomp and
-// AppArmor profiles that are not built. Users of a pod are checked, and matter
+// FAILED_PRECONDITION if something is asked for and the host has no SELinux.
+absl::StatusOr<spec::SelinuxOptions> SelinuxFromCri(
+    const runtime::v1::SELinuxOption& options, const HostAbilities& host,
+    absl::string_view field);
+
+// Refuses what pods cannot have on this host: AppArmor profiles that it does
+// not have. Users of a pod are checked, and matter
 // to nobody, for no process of a pod runs a program of an image.
 absl::Status CheckPodSecurity(
     const runtime::v1::LinuxSandboxSecurityContext& context,

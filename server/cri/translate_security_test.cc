@@ -103,6 +103,25 @@ TEST(SecurityFromCri, PrivilegedOutranksTheRest) {
   EXPECT_EQ(security.seccomp().kind(), spec::SeccompProfile::UNCONFINED);
 }
 
+TEST(SecurityFromCri, SelinuxOptionsArePartsOfALabel) {
+  LinuxContainerSecurityContext context;
+  HostAbilities host;
+  host.selinux = true;
+  runtime::v1::SELinuxOption& options = *context.mutable_selinux_options();
+  options.set_type("spc_t");
+  options.set_level("s0:c1,c2.c9");
+  ASSERT_OK_AND_ASSIGN(spec::Security security,
+                       SecurityFromCri(context, host, "s"));
+  EXPECT_EQ(security.selinux_options().type(), "spc_t");
+  EXPECT_EQ(security.selinux_options().level(), "s0:c1,c2.c9");
+  EXPECT_THAT(SecurityFromCri(context, {}, "s"),
+              StatusIs(absl::StatusCode::kFailedPrecondition,
+                       HasSubstr("s.selinux_options")));
+  options.set_user("a,context=b");
+  EXPECT_THAT(SecurityFromCri(context, host, "s"),
+              StatusIs(kInvalid, HasSubstr("s.selinux_options.user")));
+}
+
 TEST(SecurityFromCri, UnsetSeccompIsWhatTheConfigurationSays) {
   LinuxContainerSecurityContext context;
   ASSERT_OK_AND_ASSIGN(spec::Security cri, SecurityFromCri(context, {}, "s"));

@@ -212,6 +212,7 @@ work::Task<absl::Status> Launcher::PinNamespaces(PinRequest request) {
   }
   pin.hostname = request.hostname;
   pin.shm_size = request.shm_size;
+  pin.shm_context = request.shm_context;
   for (const auto& [key, value] : request.sysctls) {
     pin.sysctls.emplace_back(SysctlPath(key), value);
   }

@@ -63,6 +63,8 @@ struct PinRequest {
   std::string hostname;
   // Bytes of the pod's /dev/shm; 0: none is made.
   uint64_t shm_size = 0;
+  // SELinux label of all in it; empty: none of its own.
+  std::string shm_context;
   // Key with dots -> value, set inside the new namespaces.
   std::map<std::string, std::string> sysctls;
 };

@@ -19,6 +19,7 @@
 #include "shim/init/cgroup_mounts.h"
 #include "shim/init/copy_tree.h"
 #include "shim/init/filesystem.h"
+#include "shim/init/relabel.h"
 #include "shim/init/rootfs.h"
 
 namespace gantry::init {
@@ -72,6 +73,9 @@ absl::StatusOr<UniqueFd> OpenBindSource(const plan::MountStep& step,
       sys::OpenTree(AT_FDCWD, step.source(), OPEN_TREE_CLONE | AT_RECURSIVE);
   if (step.optional() && ErrnoOf(tree.status()) == ENOENT) return UniqueFd();
   if (!tree.ok()) return tree.status();
+  if (!step.selinux_label().empty()) {
+    RETURN_IF_ERROR(Relabel(step.source(), step.selinux_label())) << "relabel";
+  }
   RETURN_IF_ERROR(MapIds(step, tree->get(), id_maps, user_namespace));
   RETURN_IF_ERROR(
       sys::MountSetAttr(tree->get(), "", AT_EMPTY_PATH | AT_RECURSIVE,
@@ -138,7 +142,9 @@ absl::Status FillVolume(const plan::MountStep& step, int source, int root) {
       step.id_mapped()
           ? sys::OpenAt(source, ".", O_RDONLY | O_DIRECTORY)
           : sys::OpenAt(AT_FDCWD, step.source(), O_RDONLY | O_DIRECTORY));
-  return CopyTree(from->get(), to.get());
+  RETURN_IF_ERROR(CopyTree(from->get(), to.get()));
+  if (step.selinux_label().empty()) return absl::OkStatus();
+  return Relabel(step.source(), step.selinux_label());
 }
 
 absl::StatusOr<bool> IsProcfs(int fd) {
@@ -196,6 +202,9 @@ absl::Status Filesystem(const plan::MountStep& step, int root) {
                                          step.options().end());
   ASSIGN_OR_RETURN(UniqueFd mount, NewFilesystem(step.fstype(), step.source(),
                                                  options, step.attributes()));
+  if (!step.selinux_label().empty()) {
+    RETURN_IF_ERROR(SetLabel(mount.get(), step.selinux_label()));
+  }
   ASSIGN_OR_RETURN(UniqueFd target,
                    sys::MkdirAllInRoot(root, step.target(), 0755));
   RETURN_IF_ERROR(CheckProc(step, mount.get(), target.get()));

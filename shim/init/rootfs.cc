@@ -49,6 +49,10 @@ absl::StatusOr<UniqueFd> NewOverlay(const plan::OverlayPlan& plan) {
         sys::FsConfigString(context.get(), "workdir", plan.work_dir()));
     RETURN_IF_ERROR(sys::FsConfigString(context.get(), "index", "off"));
   }
+  if (!plan.selinux_context().empty()) {
+    RETURN_IF_ERROR(sys::FsConfigString(context.get(), "context",
+                                        plan.selinux_context()));
+  }
   RETURN_IF_ERROR(sys::FsConfigCreate(context.get()));
   return sys::FsMount(context.get(), 0);
 }
@@ -122,6 +126,10 @@ absl::StatusOr<std::string> OverlayOptions(const plan::OverlayPlan& plan) {
   if (HasUpper(plan)) {
     absl::StrAppend(&options, ",upperdir=", Escape(plan.upper_dir()),
                     ",workdir=", Escape(plan.work_dir()), ",index=off");
+  }
+  // In quotes: a level has commas.
+  if (!plan.selinux_context().empty()) {
+    absl::StrAppend(&options, ",context=\"", plan.selinux_context(), "\"");
   }
   if (options.size() >= kMountDataSize) {
     return absl::InvalidArgumentError(absl::StrCat(

@@ -18,6 +18,7 @@ constexpr absl::string_view kUids = "--uids=";
 constexpr absl::string_view kGids = "--gids=";
 constexpr absl::string_view kHostname = "--hostname=";
 constexpr absl::string_view kShmSize = "--shm-size=";
+constexpr absl::string_view kShmContext = "--shm-context=";
 constexpr absl::string_view kSysctl = "--sysctl=";
 
 bool IsPath(absl::string_view key) {
@@ -95,6 +96,9 @@ std::vector<std::string> PinArguments(const PinRequest& request) {
   if (request.shm_size != 0) {
     argv.push_back(absl::StrCat(kShmSize, request.shm_size));
   }
+  if (!request.shm_context.empty()) {
+    argv.push_back(absl::StrCat(kShmContext, request.shm_context));
+  }
   for (const auto& [key, value] : request.sysctls) {
     argv.push_back(absl::StrCat(kSysctl, key, "=", value));
   }
@@ -120,6 +124,8 @@ absl::StatusOr<PinRequest> ParsePinArguments(
       request.hostname = std::string(value);
     } else if (absl::ConsumePrefix(&value, kShmSize)) {
       if (!absl::SimpleAtoi(value, &request.shm_size)) return Bad(argument);
+    } else if (absl::ConsumePrefix(&value, kShmContext)) {
+      request.shm_context = std::string(value);
     } else if (absl::ConsumePrefix(&value, kSysctl)) {
       const size_t equals = value.find('=');
       if (equals == absl::string_view::npos) return Bad(argument);

@@ -42,6 +42,8 @@ struct PinRequest {
   std::string hostname;
   // Bytes of the tmpfs on the directory `shm`; 0: none.
   uint64_t shm_size = 0;
+  // SELinux label of all in that tmpfs; empty: the policy's for a tmpfs.
+  std::string shm_context;
   // Path below /proc/sys with slashes -> value, for the namespaces made.
   std::vector<std::pair<std::string, std::string>> sysctls;
 

@@ -24,6 +24,7 @@ TEST(PinArguments, WhatTheServerBuildsTheShimReads) {
   request.net = request.ipc = request.uts = true;
   request.hostname = "pod=1 x";
   request.shm_size = 64 << 20;
+  request.shm_context = "system_u:object_r:container_file_t:s0:c1,c2";
   request.sysctls = {{"net/ipv4/ip_forward", "1"},
                      {"net/ipv4/conf/eth0.1/forwarding", "1"},
                      {"kernel/sem", "250 32000=x"},

@@ -69,6 +69,10 @@ absl::Status MountShm(const PinRequest& request, int directory,
     absl::StrAppend(&options, ",uid=", request.user->uids.outside,
                     ",gid=", request.user->gids.outside);
   }
+  // In quotes: a level has commas.
+  if (!request.shm_context.empty()) {
+    absl::StrAppend(&options, ",context=\"", request.shm_context, "\"");
+  }
   RETURN_IF_ERROR(sys::MkdirAt(directory, kPinnedShm, 0755));
   undo.Push("remove shm",
             [directory] { return sys::RmdirAt(directory, kPinnedShm); });
