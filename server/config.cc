@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <string_view>
 #include <utility>
 
 #include "absl/strings/ascii.h"
@@ -14,13 +13,17 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "runtime/base/status.h"
+#include "runtime/conf/table.h"
 #include "runtime/image/reference.h"
 #include "runtime/net/ip.h"
 #include "runtime/sys/file.h"
-#include "server/config_table.h"
 
 namespace gantry::server {
 namespace {
+
+using conf::Bad;
+using conf::Table;
+using conf::Where;
 
 // sockaddr_un.sun_path less its zero byte.
 constexpr size_t kMaxSocketPath = 107;
@@ -340,16 +343,8 @@ absl::Status TakeStreaming(Table& top, Config::Streaming& streaming) {
 absl::StatusOr<Config> MakeConfig(absl::string_view toml_text,
                                   absl::string_view file_name,
                                   const ConfigFlags& flags) {
-  toml::parse_result parsed =
-      toml::parse(std::string_view(toml_text.data(), toml_text.size()));
-  if (!parsed) {
-    const toml::parse_error& error = parsed.error();
-    const std::string_view what = error.description();
-    return absl::InvalidArgumentError(
-        absl::StrCat(file_name, ":", error.source().begin.line, ": ",
-                     absl::string_view(what.data(), what.size())));
-  }
-  Table top(parsed.table(), file_name, "");
+  ASSIGN_OR_RETURN(toml::table parsed, conf::Parse(toml_text, file_name));
+  Table top(parsed, file_name, "");
   Config config;
   RETURN_IF_ERROR(TakeTop(top, flags, config));
   RETURN_IF_ERROR(TakeSecurity(top, config.security));

@@ -1,11 +1,12 @@
 // One table of a TOML file, read key by key, with errors that say where.
 //
-// For config.cc alone. Refers to the parsed file, which must outlive it. Thread
-// safety: none. Never blocks.
+// Refers to the parsed file, which must outlive it. Thread safety: none. Never
+// blocks.
 
-#ifndef GANTRY_SERVER_CONFIG_TABLE_H_
-#define GANTRY_SERVER_CONFIG_TABLE_H_
+#ifndef GANTRY_RUNTIME_CONF_TABLE_H_
+#define GANTRY_RUNTIME_CONF_TABLE_H_
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -23,13 +24,26 @@
 #define TOML_EXCEPTIONS 0
 #include "toml++/toml.h"
 
-namespace gantry::server {
+namespace gantry::conf {
 
 // "FILE:LINE: key" or "--flag": where a value was given, for errors.
 using Where = std::string;
 
 inline absl::Status Bad(const Where& where, absl::string_view what) {
   return absl::InvalidArgumentError(absl::StrCat(where, ": ", what));
+}
+
+// INVALID_ARGUMENT "FILE:LINE: what" if it is not TOML.
+inline absl::StatusOr<toml::table> Parse(absl::string_view text,
+                                         absl::string_view file) {
+  toml::parse_result parsed =
+      toml::parse(std::string_view(text.data(), text.size()));
+  if (parsed) return std::move(parsed).table();
+  const toml::parse_error& error = parsed.error();
+  const std::string_view what = error.description();
+  return absl::InvalidArgumentError(
+      absl::StrCat(file, ":", error.source().begin.line, ": ",
+                   absl::string_view(what.data(), what.size())));
 }
 
 // One table of the file, whose keys are taken one by one; what is not taken in
@@ -53,6 +67,15 @@ class Table {
     for (const auto& [key, node] : table_) keys.emplace_back(key.str());
     return keys;
   }
+  // In the order of the file.
+  std::vector<std::string> KeysInOrder() const {
+    std::vector<std::string> keys = Keys();
+    std::stable_sort(keys.begin(), keys.end(),
+                     [this](const std::string& a, const std::string& b) {
+                       return Find(a)->source().begin < Find(b)->source().begin;
+                     });
+    return keys;
+  }
 
   // Each leaves `to` alone if the key is absent.
   absl::Status Take(absl::string_view key, std::string& to) {
@@ -61,6 +84,14 @@ class Table {
     std::optional<std::string> value = node->value_exact<std::string>();
     if (!value.has_value()) return WrongType(*node, key, "a string");
     to = *std::move(value);
+    return absl::OkStatus();
+  }
+  absl::Status Take(absl::string_view key, bool& to) {
+    const toml::node* node = Next(key);
+    if (node == nullptr) return absl::OkStatus();
+    std::optional<bool> value = node->value_exact<bool>();
+    if (!value.has_value()) return WrongType(*node, key, "true or false");
+    to = *value;
     return absl::OkStatus();
   }
   absl::Status Take(absl::string_view key, int least, int most, int& to) {
@@ -90,6 +121,16 @@ class Table {
     }
     return absl::OkStatus();
   }
+  // One string, or a list of them.
+  absl::Status TakeOneOrMore(absl::string_view key,
+                             std::vector<std::string>& to) {
+    const toml::node* node = Next(key);
+    if (node == nullptr || !node->is_string()) return Take(key, to);
+    to.assign(1, *node->value_exact<std::string>());
+    return absl::OkStatus();
+  }
+  // For what has more forms than one; null if absent.
+  const toml::node* TakeNode(absl::string_view key) { return Next(key); }
   // An absent table is an empty one.
   absl::StatusOr<Table> TakeTable(absl::string_view key) {
     static const toml::table* const empty = new toml::table();
@@ -116,17 +157,6 @@ class Table {
     return absl::OkStatus();
   }
 
- private:
-  const toml::node* Find(absl::string_view key) const {
-    return table_.get(std::string_view(key.data(), key.size()));
-  }
-  const toml::node* Next(absl::string_view key) {
-    taken_[std::string(key)] = true;
-    return Find(key);
-  }
-  Where Place(const toml::source_region& source, absl::string_view key) const {
-    return absl::StrCat(file_, ":", source.begin.line, ": ", prefix_, key);
-  }
   absl::Status WrongType(const toml::node& node, absl::string_view key,
                          absl::string_view expected) const {
     static constexpr absl::string_view kTypes[] = {
@@ -139,12 +169,23 @@ class Table {
                    type < std::size(kTypes) ? kTypes[type] : "something else"));
   }
 
+ private:
+  const toml::node* Find(absl::string_view key) const {
+    return table_.get(std::string_view(key.data(), key.size()));
+  }
+  const toml::node* Next(absl::string_view key) {
+    taken_[std::string(key)] = true;
+    return Find(key);
+  }
+  Where Place(const toml::source_region& source, absl::string_view key) const {
+    return absl::StrCat(file_, ":", source.begin.line, ": ", prefix_, key);
+  }
   const toml::table& table_;
   const std::string file_;
   const std::string prefix_;
   std::map<std::string, bool> taken_;
 };
 
-}  // namespace gantry::server
+}  // namespace gantry::conf
 
-#endif  // GANTRY_SERVER_CONFIG_TABLE_H_
+#endif  // GANTRY_RUNTIME_CONF_TABLE_H_
