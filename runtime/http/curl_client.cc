@@ -8,15 +8,13 @@
 #include <chrono>
 #include <string>
 #include <utility>
-#include <vector>
 
-#include "absl/base/thread_annotations.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/synchronization/mutex.h"
 #include "runtime/base/status.h"
+#include "runtime/http/multi_pool.h"
 
 namespace gantry::http {
 namespace {
@@ -26,45 +24,10 @@ using SteadyClock = std::chrono::steady_clock;
 constexpr size_t kHighWater = size_t{1} << 20;
 constexpr size_t kMaxHeaderBytes = size_t{256} << 10;
 constexpr long kReceiveBuffer = 512L << 10;
-constexpr size_t kIdleMultis = 16;
 // How often a waiting transfer looks at `cancelled`.
 constexpr int kPollMillis = 100;
-
-// Multi handles that are not in use: each has a cache of open connections, and
-// each is used by one thread at a time.
-class MultiPool {
- public:
-  ~MultiPool() {
-    for (CURLM* multi : idle_) curl_multi_cleanup(multi);
-  }
-
-  CURLM* Take() {
-    {
-      absl::MutexLock lock(&mutex_);
-      if (!idle_.empty()) {
-        CURLM* multi = idle_.back();
-        idle_.pop_back();
-        return multi;
-      }
-    }
-    return curl_multi_init();
-  }
-
-  void Give(CURLM* multi) {
-    {
-      absl::MutexLock lock(&mutex_);
-      if (idle_.size() < kIdleMultis) {
-        idle_.push_back(multi);
-        return;
-      }
-    }
-    curl_multi_cleanup(multi);
-  }
-
- private:
-  absl::Mutex mutex_;
-  std::vector<CURLM*> idle_ ABSL_GUARDED_BY(mutex_);
-};
+// Over which time of waiting the least speed is measured.
+constexpr absl::Duration kSpeedWindow = absl::Minutes(1);
 
 absl::StatusCode CodeOf(CURLcode code) {
   switch (code) {
@@ -115,6 +78,7 @@ class CurlResponse : public Response {
   int status() const override { return status_; }
   const Headers& headers() const override { return headers_; }
   const Url& url() const override { return url_; }
+  std::string peer_address() const override;
   absl::StatusOr<absl::string_view> Next() override;
 
  private:
@@ -124,8 +88,11 @@ class CurlResponse : public Response {
   }
   absl::Status SetUp();
   void SetUpTls();
+  bool UsesProxy() const;
   // Moves the transfer on and waits for it once.
   absl::Status Step();
+  // Counts what was waited for against the least speed.
+  absl::Status CheckSpeed(absl::Duration waited);
   void TakeResult();
   absl::Status Failure() const;
   std::string What() const;
@@ -155,6 +122,9 @@ class CurlResponse : public Response {
   std::string in_;        // arrived
   std::string out_;       // handed out by Next
   SteadyClock::time_point last_byte_;
+  // Of the speed's window.
+  absl::Duration waited_;
+  int64_t window_bytes_ = 0;
 };
 
 CurlResponse::~CurlResponse() {
@@ -162,8 +132,22 @@ CurlResponse::~CurlResponse() {
     if (multi_ != nullptr) curl_multi_remove_handle(multi_, easy_);
     curl_easy_cleanup(easy_);
   }
-  if (multi_ != nullptr) pool_->Give(multi_);
+  if (multi_ != nullptr) pool_->Give(request_.connection_group, multi_);
   curl_slist_free_all(sent_headers_);
+}
+
+bool CurlResponse::UsesProxy() const {
+  return !request_.proxy.empty() && !IsLoopbackHost(url_.host) &&
+         !IsNamedHost(url_.host, request_.no_proxy);
+}
+
+std::string CurlResponse::peer_address() const {
+  const char* address = nullptr;
+  if (UsesProxy() ||
+      curl_easy_getinfo(easy_, CURLINFO_PRIMARY_IP, &address) != CURLE_OK) {
+    return "";
+  }
+  return address == nullptr ? "" : address;
 }
 
 std::string CurlResponse::What() const {
@@ -187,7 +171,15 @@ void CurlResponse::SetUpTls() {
   Set(CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2));
   Set(CURLOPT_SSL_VERIFYPEER, tls.insecure_skip_verify ? 0L : 1L);
   Set(CURLOPT_SSL_VERIFYHOST, tls.insecure_skip_verify ? 0L : 2L);
-  if (!tls.ca_file.empty()) Set(CURLOPT_CAINFO, tls.ca_file.c_str());
+  if (!tls.more_authorities.empty()) {
+    // The system's own come from its directory (CURLOPT_CAPATH) then.
+    curl_blob pem = {.data = const_cast<char*>(tls.more_authorities.data()),
+                     .len = tls.more_authorities.size(),
+                     .flags = CURL_BLOB_COPY};
+    Set(CURLOPT_CAINFO_BLOB, &pem);
+  } else if (!tls.ca_file.empty()) {
+    Set(CURLOPT_CAINFO, tls.ca_file.c_str());
+  }
   if (!tls.client_certificate.empty()) {
     Set(CURLOPT_SSLCERT, tls.client_certificate.c_str());
   }
@@ -215,7 +207,7 @@ absl::Status CurlResponse::SetUp() {
   Set(CURLOPT_HTTPHEADER, sent_headers_);
   Set(CURLOPT_BUFFERSIZE, kReceiveBuffer);
   // Empty: the environment's proxy variables are not followed.
-  Set(CURLOPT_PROXY, request_.proxy.c_str());
+  Set(CURLOPT_PROXY, UsesProxy() ? request_.proxy.c_str() : "");
   Set(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
   Set(CURLOPT_CONNECTTIMEOUT_MS,
       static_cast<long>(absl::ToInt64Milliseconds(request_.connect_timeout)));
@@ -232,7 +224,7 @@ absl::Status CurlResponse::SetUp() {
         request_.range->last ? absl::StrCat(*request_.range->last) : "");
     Set(CURLOPT_RANGE, range.c_str());
   }
-  if (request_.check_address) {
+  if (request_.check_address && !UsesProxy()) {
     Set(CURLOPT_OPENSOCKETFUNCTION, &CurlResponse::OnSocket);
     Set(CURLOPT_OPENSOCKETDATA, this);
   }
@@ -285,6 +277,7 @@ size_t CurlResponse::OnBody(char* data, size_t size, size_t count, void* self) {
     return CURL_WRITEFUNC_PAUSE;
   }
   me->last_byte_ = SteadyClock::now();
+  me->window_bytes_ += size * count;
   me->in_.append(data, size * count);
   return size * count;
 }
@@ -315,6 +308,22 @@ void CurlResponse::TakeResult() {
   }
 }
 
+absl::Status CurlResponse::CheckSpeed(absl::Duration waited) {
+  waited_ += waited;
+  if (waited_ < kSpeedWindow) return absl::OkStatus();
+  const double least =
+      request_.least_bytes_per_second * absl::ToDoubleSeconds(waited_);
+  if (window_bytes_ < least) {
+    return absl::DeadlineExceededError(absl::StrCat(
+        What(), ": ", window_bytes_, " bytes in ",
+        absl::FormatDuration(absl::Floor(waited_, absl::Seconds(1))),
+        ", that is too slow"));
+  }
+  waited_ = absl::ZeroDuration();
+  window_bytes_ = 0;
+  return absl::OkStatus();
+}
+
 absl::Status CurlResponse::Step() {
   int running = 0;
   CURLMcode code = curl_multi_perform(multi_, &running);
@@ -340,7 +349,7 @@ absl::Status CurlResponse::Step() {
 }
 
 absl::Status CurlResponse::Start() {
-  multi_ = pool_->Take();
+  multi_ = pool_->Take(request_.connection_group);
   easy_ = curl_easy_init();
   if (multi_ == nullptr || easy_ == nullptr) {
     return absl::ResourceExhaustedError(absl::StrCat(What(), ": set up"));
@@ -361,6 +370,8 @@ absl::StatusOr<absl::string_view> CurlResponse::Next() {
   out_.clear();
   // The time the reader took is not the peer's.
   last_byte_ = SteadyClock::now();
+  const SteadyClock::time_point begin = last_byte_;
+  absl::Duration counted;
   while (in_.empty() && !done_) {
     if (paused_) {
       paused_ = false;
@@ -368,6 +379,9 @@ absl::StatusOr<absl::string_view> CurlResponse::Next() {
       if (!in_.empty()) break;
     }
     RETURN_IF_ERROR(Step());
+    const absl::Duration waited = absl::FromChrono(SteadyClock::now() - begin);
+    RETURN_IF_ERROR(CheckSpeed(waited - counted));
+    counted = waited;
   }
   if (in_.empty() && result_ != CURLE_OK) return Failure();
   std::swap(in_, out_);
@@ -403,9 +417,12 @@ absl::Status CurlClient::Redirect(const Response& from, Request* request,
   if (!to.SameOrigin(*url)) {
     request->headers.Remove("Authorization");
     request->headers.Remove("Cookie");
+    request->tls.client_certificate.clear();
+    request->tls.client_key.clear();
   }
+  if (to.host != url->host) request->tls.insecure_skip_verify = false;
   if (request->on_redirect) {
-    RETURN_IF_ERROR(request->on_redirect(*url, to, &request->headers)) << what;
+    RETURN_IF_ERROR(request->on_redirect(from, to, request)) << what;
   }
   *url = std::move(to);
   return absl::OkStatus();

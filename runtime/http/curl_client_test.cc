@@ -1,5 +1,6 @@
 #include "runtime/http/curl_client.h"
 
+#include <atomic>
 #include <string>
 
 #include "absl/strings/match.h"
@@ -138,7 +139,7 @@ TEST(CurlClient, RedirectHookMayRefuse) {
   });
   auto client = NewCurlClient();
   Request request = {.url = server.Url("/")};
-  request.on_redirect = [](const Url&, const Url& to, Headers*) {
+  request.on_redirect = [](const Response&, const Url& to, Request*) {
     return absl::PermissionDeniedError("not to " + to.host);
   };
   EXPECT_THAT(client->Send(request),
@@ -177,6 +178,80 @@ TEST(CurlClient, AddressCheckRunsBeforeTheConnection) {
               StatusIs(absl::StatusCode::kPermissionDenied,
                        HasSubstr("not to 127.0.0.1")));
   EXPECT_EQ(server.requests().size(), 0u);
+}
+
+TEST(CurlClient, PeerIsTold) {
+  LoopbackServer server(
+      [](const std::string&) { return LoopbackServer::Answer(200, ""); });
+  auto client = NewCurlClient();
+  ASSERT_OK_AND_ASSIGN(auto response, client->Send({.url = server.Url("/")}));
+  EXPECT_EQ(response->peer_address(), "127.0.0.1");
+}
+
+// The stricter check has the last word, though a connection to the same place
+// is open. Fails if the pool does not look at the group.
+TEST(CurlClient, KeptConnectionsStayInTheirGroup) {
+  std::atomic<int> connections = 0;
+  auto client = NewCurlClient();
+  Request request;
+  request.check_address = [&](absl::string_view) {
+    ++connections;
+    return absl::OkStatus();
+  };
+  LoopbackServer server(
+      [](const std::string&) {
+        return "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+      },
+      true);
+  request.url = server.Url("/");
+  for (int i = 0; i < 2; ++i) {
+    ASSERT_OK_AND_ASSIGN(auto response, client->Send(request));
+    EXPECT_THAT(ReadBody(response.get(), 1), IsOkAndHolds(""));
+  }
+  EXPECT_EQ(connections, 1);
+  request.check_address = [](absl::string_view) {
+    return absl::PermissionDeniedError("no");
+  };
+  request.connection_group = 1;
+  EXPECT_THAT(client->Send(request),
+              StatusIs(absl::StatusCode::kPermissionDenied));
+}
+
+TEST(CurlClient, RedirectHookMayChangeTheNextRequest) {
+  LoopbackServer server([](const std::string& request) {
+    return absl::StrContains(request, "GET /first")
+               ? LoopbackServer::Answer(302, "", "Location: /second\r\n")
+               : LoopbackServer::Answer(200, "");
+  });
+  auto client = NewCurlClient();
+  Request request = {.url = server.Url("/first")};
+  request.on_redirect = [](const Response& from, const Url& to, Request* next) {
+    EXPECT_EQ(from.peer_address(), "127.0.0.1");
+    EXPECT_EQ(to.target, "/second");
+    next->headers.Set("X-Hop", "2");
+    return absl::OkStatus();
+  };
+  ASSERT_OK(client->Send(request));
+  EXPECT_THAT(server.requests().at(1), HasSubstr("X-Hop: 2"));
+}
+
+TEST(CurlClient, ProxyIsLeftOutForNamedHosts) {
+  LoopbackServer proxy(
+      [](const std::string&) { return LoopbackServer::Answer(200, "proxy"); });
+  auto client = NewCurlClient();
+  Request request = {.url = "http://r.invalid/x", .proxy = proxy.Url("")};
+  ASSERT_OK_AND_ASSIGN(auto response, client->Send(request));
+  EXPECT_THAT(ReadBody(response.get(), 10), IsOkAndHolds("proxy"));
+  EXPECT_THAT(proxy.requests().at(0), HasSubstr("GET http://r.invalid/x "));
+  EXPECT_EQ(response->peer_address(), "");
+  request.no_proxy = {".invalid"};
+  EXPECT_THAT(client->Send(request), StatusIs(absl::StatusCode::kUnavailable));
+  LoopbackServer direct(
+      [](const std::string&) { return LoopbackServer::Answer(200, "direct"); });
+  request.url = direct.Url("/");
+  ASSERT_OK_AND_ASSIGN(response, client->Send(request));
+  EXPECT_THAT(ReadBody(response.get(), 10), IsOkAndHolds("direct"));
+  EXPECT_THAT(proxy.requests(), SizeIs(1));
 }
 
 TEST(CurlClient, HeaderInjectionIsRefused) {

@@ -142,4 +142,15 @@ bool IsLoopbackHost(absl::string_view host) {
   return true;
 }
 
+bool IsNamedHost(absl::string_view host,
+                 const std::vector<std::string>& names) {
+  return std::any_of(names.begin(), names.end(), [&](absl::string_view name) {
+    if (!absl::StartsWith(name, ".")) {
+      return absl::EqualsIgnoreCase(host, name);
+    }
+    return absl::EndsWithIgnoreCase(host, name) ||
+           absl::EqualsIgnoreCase(host, name.substr(1));
+  });
+}
+
 }  // namespace gantry::http

@@ -7,6 +7,7 @@
 #define GANTRY_RUNTIME_HTTP_URL_H_
 
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
@@ -37,6 +38,10 @@ absl::StatusOr<Url> ResolveUrl(const Url& base, absl::string_view location);
 
 // localhost, 127.0.0.0/8 and ::1 by their names; nothing is looked up.
 bool IsLoopbackHost(absl::string_view host);
+
+// Whether `host` is one of `names`; ".example" in them stands for example and
+// all below it.
+bool IsNamedHost(absl::string_view host, const std::vector<std::string>& names);
 
 }  // namespace gantry::http
 

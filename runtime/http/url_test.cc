@@ -74,5 +74,15 @@ TEST(Url, LoopbackByNameOnly) {
   EXPECT_FALSE(IsLoopbackHost("localhost.example"));
 }
 
+TEST(Url, NamedHostsAreWholeNamesOrDomains) {
+  const std::vector<std::string> names = {"a.example", ".corp"};
+  EXPECT_TRUE(IsNamedHost("A.example", names));
+  EXPECT_TRUE(IsNamedHost("corp", names));
+  EXPECT_TRUE(IsNamedHost("r.corp", names));
+  EXPECT_FALSE(IsNamedHost("b.a.example", names));
+  EXPECT_FALSE(IsNamedHost("evilcorp", names));
+  EXPECT_FALSE(IsNamedHost("r.corp.example", names));
+}
+
 }  // namespace
 }  // namespace gantry::http

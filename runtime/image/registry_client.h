@@ -1,64 +1,39 @@
-// Reads from a registry: OCI distribution-spec v1.1 "Pull", with the token
-// authentication of the Docker registry (distribution docs/spec/auth/token.md)
-// and Basic.
+// Reads from a registry: OCI distribution-spec v1.1 "Pull", from the hosts that
+// stand for it (registry_hosts.h), as the user it is told (registry_token.h).
 //
-// HTTPS always, except for hosts that are configured insecure or are loopback.
-// Credentials go to the registry itself and to the https token server it names
-// (a loopback one may speak http), never along with a redirect to another
-// origin, and never into an error text. Thread safety: thread-safe. Blocks.
+// HTTPS always, except for hosts that are configured so or are loopback:
+// nothing falls back to plain HTTP. A host that fails is followed by the next
+// one; what passes is tried again (registry_failures.h); no answer leads
+// further in than it came from (registry_reach.h). Thread safety: thread-safe.
+// Blocks.
 
 #ifndef GANTRY_RUNTIME_IMAGE_REGISTRY_CLIENT_H_
 #define GANTRY_RUNTIME_IMAGE_REGISTRY_CLIENT_H_
 
-#include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
 #include <optional>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
-#include "absl/time/time.h"
 #include "runtime/http/client.h"
 #include "runtime/image/byte_source.h"
 #include "runtime/image/manifest.h"
 #include "runtime/image/reference.h"
-#include "runtime/image/registry_auth.h"
+#include "runtime/image/registry_blob.h"
+#include "runtime/image/registry_failures.h"
+#include "runtime/image/registry_hosts.h"
+#include "runtime/image/registry_options.h"
+#include "runtime/image/registry_token.h"
 
 namespace gantry::image {
-
-struct Credentials {
-  std::string username;
-  std::string password;
-  // An OAuth2 refresh token, exchanged at the token server.
-  std::string identity_token;
-  std::string registry_token;  // a bearer token, sent as it is
-
-  bool empty() const {
-    return username.empty() && identity_token.empty() && registry_token.empty();
-  }
-};
-
-struct RegistryOptions {
-  // Hosts ("host" or "host:port") that are spoken to by plain HTTP.
-  std::set<std::string> insecure_hosts;
-  http::TlsOptions tls;
-  std::string proxy;
-  absl::Duration connect_timeout = absl::Seconds(15);
-  absl::Duration stall_timeout = absl::Seconds(30);
-  // After UNAVAILABLE, a stall, 429 or 5xx; the waits double from back_off.
-  // What stays without one new byte this often fails.
-  int max_attempts = 5;
-  absl::Duration back_off = absl::Milliseconds(250);
-  absl::Duration max_back_off = absl::Seconds(10);
-  // Waits between attempts; replaced in tests.
-  std::function<void(absl::Duration)> sleep;
-};
 
 struct FetchedManifest {
   std::string body;
@@ -68,8 +43,8 @@ struct FetchedManifest {
 
 class RegistryClient {
  public:
-  // Borrows `client`. One RegistryClient is one user: its credentials are used
-  // for every registry it is asked about, so make one per pull.
+  // Borrows `client`. One RegistryClient is one user, and reads the settings of
+  // a registry once: make one per pull.
   RegistryClient(http::Client* client, RegistryOptions options,
                  Credentials credentials);
 
@@ -85,37 +60,51 @@ class RegistryClient {
   absl::StatusOr<Digest> HeadManifest(const Reference& ref,
                                       const std::function<bool()>& cancelled);
 
-  // The blob as a stream that mends itself: a broken or stalled transfer is
-  // taken up where it broke (Range). Not verified here. `cancelled` is kept.
+  // The blob as a stream that mends itself (registry_blob.h), which must not
+  // outlive this. Not verified here. `cancelled` is kept.
   absl::StatusOr<std::unique_ptr<ByteSource>> OpenBlob(
       const Reference& ref, const Descriptor& blob,
       std::function<bool()> cancelled);
 
  private:
-  class BlobSource;
+  // What is asked of a registry, whichever host answers.
+  struct Question {
+    const Reference& ref;
+    http::Method method = http::Method::kGet;
+    std::string path;  // "manifests/latest"
+    http::Headers headers;
+    std::optional<http::ByteRange> range;
+    // Whether the answer tells what a tag means.
+    bool resolves = false;
+    std::function<bool()> cancelled;
+    size_t first_host = 0;
+  };
 
-  absl::StatusOr<std::unique_ptr<http::Response>> Get(
-      const Reference& ref, http::Method method, absl::string_view path,
-      const http::Headers& headers, std::optional<http::ByteRange> range,
+  absl::StatusOr<std::vector<RegistryHost>> HostsFor(const Reference& ref);
+  // Of the first host that answers with 200 or 206.
+  absl::StatusOr<Answered> Ask(const Question& question);
+  // Once each; the failure of the last, with those before it in its text.
+  absl::StatusOr<Answered> AskEach(const std::vector<RegistryHost>& hosts,
+                                   const Question& question, Failure* failure);
+  absl::StatusOr<std::unique_ptr<http::Response>> AskHost(
+      const RegistryHost& host, const Question& question, Failure* failure);
+  http::Request RequestTo(const RegistryHost& host,
+                          const Question& question) const;
+  absl::StatusOr<FetchedManifest> FetchManifestBy(
+      const Reference& ref, const std::optional<Digest>& wanted,
       const std::function<bool()>& cancelled);
-  absl::Status Authorize(const Reference& ref, const http::Url& origin,
-                         const http::Response& response,
-                         const http::Request& like);
-  absl::StatusOr<std::string> FetchToken(const Reference& ref,
-                                         const http::Url& origin,
-                                         const Challenge& challenge,
-                                         const http::Request& like);
-  absl::Status Wait(int attempt, absl::Duration at_least,
-                    const std::function<bool()>& cancelled);
-  http::Url OriginOf(const Reference& ref) const;
-  std::string KnownAuthorization(const Reference& ref);
+  bool IsDown(const RegistryHost& host);
 
   http::Client* client_;
-  RegistryOptions options_;
-  Credentials credentials_;
+  const RegistryOptions options_;
+  RegistryAuthorizer authorizer_;
   absl::Mutex mutex_;
-  // The Authorization header per "domain/path".
-  std::map<std::string, std::string> authorization_ ABSL_GUARDED_BY(mutex_);
+  // Per domain.
+  std::map<std::string, std::vector<RegistryHost>> hosts_
+      ABSL_GUARDED_BY(mutex_);
+  // Roots of hosts that could not be reached and are not asked again, for
+  // there are others after them.
+  std::set<std::string> down_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace gantry::image

@@ -1,5 +1,7 @@
 #include "runtime/image/registry_client.h"
 
+#include <filesystem>
+#include <fstream>
 #include <string>
 
 #include "absl/strings/escaping.h"
@@ -8,6 +10,7 @@
 #include "gtest/gtest.h"
 #include "runtime/base/testing/status_matchers.h"
 #include "runtime/image/testing/fake_registry.h"
+#include "runtime/sys/testing/temp_dir.h"
 
 namespace gantry::image {
 namespace {
@@ -15,6 +18,8 @@ namespace {
 using ::gantry::testing::IsOk;
 using ::gantry::testing::IsOkAndHolds;
 using ::gantry::testing::StatusIs;
+using ::testing::AnyOf;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
@@ -53,8 +58,9 @@ class RegistryClientTest : public ::testing::Test {
         Answer answer = {.body = blob_.substr(from), .breaks_after = after};
         if (request.range) {
           answer.status = 206;
-          answer.headers = {
-              {"Content-Range", absl::StrCat("bytes ", from, "-9/10")}};
+          answer.headers = {{"Content-Range",
+                             absl::StrCat("bytes ", from, "-", blob_.size() - 1,
+                                          "/", blob_.size())}};
         }
         return answer;
       });
@@ -148,6 +154,48 @@ TEST_F(RegistryClientTest, AnonymousTokenIsFetchedOnceForReadingOnly) {
   EXPECT_THAT(requests[1].headers.Get("Authorization"), IsEmpty());
 }
 
+TEST_F(RegistryClientTest, TokenEndsWithItsTime) {
+  absl::Time now = absl::FromUnixSeconds(1000);
+  options_.now = [&now] { return now; };
+  registry_.token = "t0ken";
+  registry_.expires_in = 300;
+  RegistryClient client = Client();
+  ASSERT_OK(client.FetchManifest(Ref(), std::nullopt, nullptr));
+  now += absl::Seconds(290);
+  ASSERT_OK(client.FetchManifest(Ref(), std::nullopt, nullptr));
+  EXPECT_THAT(registry_.requests(), SizeIs(4));
+  now += absl::Seconds(10);
+  ASSERT_OK(client.FetchManifest(Ref(), std::nullopt, nullptr));
+  const auto requests = registry_.requests();
+  ASSERT_THAT(requests, SizeIs(7));
+  EXPECT_THAT(requests[4].headers.Get("Authorization"), IsEmpty());
+}
+
+TEST_F(RegistryClientTest, TokenThatEndsWithinABlobIsRenewed) {
+  registry_.token = "first";
+  RegistryClient client = Client();
+  ASSERT_OK(client.FetchManifest(Ref(), std::nullopt, nullptr));
+  Break(1, 3000);
+  registry_.faults.push_back([this](const http::Request&) {
+    registry_.token = "second";
+    return std::nullopt;
+  });
+  EXPECT_TRUE(*ReadBlob(&client) == blob_);
+  const auto requests = registry_.requests();
+  // 401, token, manifest; blob, 401, token, rest of the blob.
+  ASSERT_THAT(requests, SizeIs(7));
+  EXPECT_EQ(requests[6].range->first, 3000);
+  EXPECT_EQ(requests[6].headers.Get("Authorization"), "Bearer second");
+}
+
+TEST_F(RegistryClientTest, OutageOfTheTokenServerPasses) {
+  registry_.token = "t0ken";
+  registry_.faults.push_back([](const http::Request&) { return std::nullopt; });
+  Fail(1, {.status = 503});
+  EXPECT_OK(Client().FetchManifest(Ref(), std::nullopt, nullptr));
+  EXPECT_GT(slept_, absl::ZeroDuration());
+}
+
 TEST_F(RegistryClientTest, CredentialsGoToTheTokenServer) {
   registry_.token = "t0ken";
   registry_.basic = "Basic " + absl::Base64Escape("me:secret");
@@ -228,21 +276,6 @@ TEST_F(RegistryClientTest, IdentityTokenIsExchangedAtTheTokenServerOnly) {
       StatusIs(absl::StatusCode::kPermissionDenied, Not(HasSubstr("stale"))));
 }
 
-TEST_F(RegistryClientTest, RedirectsToThisMachineAreRefused) {
-  ASSERT_OK(Client().FetchManifest(Ref(), std::nullopt, nullptr));
-  const auto hook = registry_.requests().at(0).on_redirect;
-  ASSERT_OK_AND_ASSIGN(http::Url from, http::ParseUrl("https://r.example/"));
-  http::Headers headers;
-  for (const char* to : {"https://127.0.0.1/x", "https://localhost/x",
-                         "https://169.254.169.254/x", "https://[::1]/x"}) {
-    ASSERT_OK_AND_ASSIGN(http::Url url, http::ParseUrl(to));
-    EXPECT_THAT(hook(from, url, &headers),
-                StatusIs(absl::StatusCode::kPermissionDenied));
-  }
-  ASSERT_OK_AND_ASSIGN(http::Url cdn, http::ParseUrl("https://cdn.example/x"));
-  EXPECT_OK(hook(from, cdn, &headers));
-}
-
 TEST_F(RegistryClientTest, ErrorCarriesTheRegistrysWords) {
   Fail(1, {.status = 404,
            .body = R"({"errors":[{"code":"MANIFEST_UNKNOWN",)"
@@ -307,13 +340,47 @@ TEST_F(RegistryClientTest, LiesAboutTheLengthAreNoticed) {
   EXPECT_THAT(ReadBlob(&client), StatusIs(absl::StatusCode::kUnavailable));
 }
 
-TEST_F(RegistryClientTest, AnotherRangeThanAskedForIsRefused) {
-  Break(1, 3000);
-  Fail(1, {.status = 206,
-           .body = blob_.substr(2000),
-           .headers = {{"Content-Range", "bytes 2000-9999/10000"}}});
+TEST_F(RegistryClientTest, WrongRangesAreNotBelieved) {
+  for (const char* range : {"bytes 2000-9999/10000", "bytes 3000-9999/9999",
+                            "bytes 3000-10000/10000", "3000-9999/10000", ""}) {
+    Break(1, 3000);
+    Fail(1, {.status = 206,
+             .body = blob_.substr(2000),
+             .headers = {{"Content-Range", range}}});
+    RegistryClient client = Client();
+    EXPECT_TRUE(*ReadBlob(&client) == blob_) << range;
+    EXPECT_FALSE(registry_.requests().back().range) << range;
+  }
+}
+
+TEST_F(RegistryClientTest, RangeThatNobodyAskedForIsRefused) {
+  Fail(1, {.status = 206, .body = blob_});
   RegistryClient client = Client();
   EXPECT_THAT(ReadBlob(&client), StatusIs(absl::StatusCode::kDataLoss));
+}
+
+TEST_F(RegistryClientTest, OutageInTheMiddleOfABlobIsBounded) {
+  Break(1, 3000);
+  Fail(100, {.status = 503});
+  RegistryClient client = Client();
+  EXPECT_THAT(ReadBlob(&client),
+              StatusIs(absl::StatusCode::kUnavailable, HasSubstr("HTTP 503")));
+  EXPECT_THAT(registry_.requests(), SizeIs(1 + 5));
+}
+
+TEST_F(RegistryClientTest, CrumbsDoNotLastForEver) {
+  Break(1000, 1);
+  RegistryClient client = Client();
+  EXPECT_THAT(ReadBlob(&client), StatusIs(absl::StatusCode::kUnavailable,
+                                          HasSubstr("after 5 failures")));
+  EXPECT_THAT(registry_.requests(), SizeIs(5));
+}
+
+TEST_F(RegistryClientTest, BreakBehindTheLastByteDoesNotMatter) {
+  Break(1, blob_.size());
+  RegistryClient client = Client();
+  EXPECT_TRUE(*ReadBlob(&client) == blob_);
+  EXPECT_THAT(registry_.requests(), SizeIs(1));
 }
 
 TEST_F(RegistryClientTest, CancelEndsTheWaiting) {
@@ -321,6 +388,139 @@ TEST_F(RegistryClientTest, CancelEndsTheWaiting) {
   EXPECT_THAT(Client().FetchManifest(Ref(), std::nullopt, [] { return true; }),
               StatusIs(absl::StatusCode::kCancelled));
   EXPECT_EQ(slept_, absl::ZeroDuration());
+}
+
+class MirrorTest : public RegistryClientTest {
+ protected:
+  MirrorTest() {
+    options_.config_paths = {dir_.path()};
+    Configure(R"(
+      [host."https://mirror.example"]
+      capabilities = ["pull", "resolve"]
+      [host."https://mirror.example".header]
+      x-key = "k"
+    )");
+  }
+  void Configure(const std::string& text) {
+    std::filesystem::create_directories(dir_.path() + "/r.example");
+    std::ofstream(dir_.path() + "/r.example/hosts.toml") << text;
+  }
+  std::vector<std::string> Urls() const {
+    std::vector<std::string> urls;
+    for (const http::Request& request : registry_.requests()) {
+      urls.push_back(request.url);
+    }
+    return urls;
+  }
+
+  const std::string path_ = "/v2/a/b/manifests/v1";
+  sys::testing::TempDir dir_;
+};
+
+TEST_F(MirrorTest, MirrorsAreAskedFirstAndToldForWhom) {
+  registry_.more_hosts = {"mirror.example"};
+  RegistryClient client = Client();
+  ASSERT_OK(client.FetchManifest(Ref(), std::nullopt, nullptr));
+  EXPECT_THAT(Urls(),
+              ElementsAre("https://mirror.example" + path_ + "?ns=r.example"));
+  EXPECT_EQ(registry_.requests()[0].headers.Get("x-key"), "k");
+}
+
+TEST_F(MirrorTest, WhatAMirrorHasNotOrCannotComesFromTheRegistry) {
+  for (int status : {404, 500, 403, 429, -1}) {
+    const size_t before = registry_.requests().size();
+    Fail(1, {.status = status});
+    RegistryClient client = Client();
+    EXPECT_OK(client.FetchManifest(Ref(), std::nullopt, nullptr));
+    const auto urls = Urls();
+    ASSERT_THAT(urls, SizeIs(before + 2));
+    EXPECT_EQ(urls.back(), "https://r.example" + path_);
+    EXPECT_THAT(registry_.requests().back().headers.Get("x-key"), IsEmpty());
+  }
+  EXPECT_EQ(slept_, absl::ZeroDuration());
+}
+
+TEST_F(MirrorTest, MirrorOutOfReachIsNotAskedAgain) {
+  Fail(1, {.status = -1});
+  RegistryClient client = Client();
+  ASSERT_OK(client.FetchManifest(Ref(), std::nullopt, nullptr));
+  ASSERT_OK(client.FetchManifest(Ref(), std::nullopt, nullptr));
+  EXPECT_THAT(Urls(), ElementsAre(StartsWith("https://mirror.example/"),
+                                  StartsWith("https://r.example/"),
+                                  StartsWith("https://r.example/")));
+}
+
+TEST_F(MirrorTest, LyingMirrorIsLeft) {
+  Fail(1, {.body = "{}"});
+  EXPECT_OK(Client().FetchManifest(Ref(), DigestOf(kManifest), nullptr));
+  EXPECT_THAT(Urls(), SizeIs(2));
+}
+
+// Fails if the authorizer does not ask whether the host is the named one.
+TEST_F(MirrorTest, MirrorsGetNoCredentials) {
+  const Credentials secrets[] = {{.username = "me", .password = "s3cret"},
+                                 {.username = "me", .identity_token = "s3cret"},
+                                 {.registry_token = "s3cret"}};
+  for (const char* challenge :
+       {"Basic realm=\"m\"",
+        "Bearer realm=\"https://auth.example/token\",service=\"s\""}) {
+    for (const Credentials& credentials : secrets) {
+      const size_t before = registry_.requests().size();
+      Fail(1, {.status = 401, .headers = {{"WWW-Authenticate", challenge}}});
+      registry_.faults.push_back(
+          [](const http::Request& request) -> std::optional<Answer> {
+            if (absl::StartsWith(request.url, "https://auth.")) {
+              return Answer{.body = R"({"token":"anonymous"})"};
+            }
+            return std::nullopt;
+          });
+      EXPECT_OK(
+          Client(credentials).FetchManifest(Ref(), std::nullopt, nullptr));
+      const auto requests = registry_.requests();
+      for (size_t i = before; i < requests.size(); ++i) {
+        if (absl::StartsWith(requests[i].url, "https://r.example/")) continue;
+        EXPECT_THAT(requests[i].headers.Get("Authorization"),
+                    AnyOf(IsEmpty(), "Bearer anonymous"));
+        EXPECT_THAT(requests[i].body, IsEmpty());
+      }
+    }
+  }
+}
+
+TEST_F(MirrorTest, MirrorOfContentIsNotAskedWhatATagMeans) {
+  Configure(R"([host."https://mirror.example"]
+               capabilities = ["pull"])");
+  registry_.more_hosts = {"mirror.example"};
+  RegistryClient client = Client();
+  ASSERT_OK_AND_ASSIGN(FetchedManifest manifest,
+                       client.FetchManifest(Ref(), std::nullopt, nullptr));
+  EXPECT_EQ(manifest.body, kManifest);
+  EXPECT_EQ(registry_.requests().at(0).method, http::Method::kHead);
+  EXPECT_THAT(Urls(), ElementsAre("https://r.example" + path_,
+                                  "https://mirror.example/v2/a/b/manifests/" +
+                                      DigestOf(kManifest).ToString() +
+                                      "?ns=r.example"));
+}
+
+TEST_F(MirrorTest, BlobThatAMirrorCannotFinishComesFromTheRegistry) {
+  registry_.more_hosts = {"mirror.example"};
+  Break(1, 3000);
+  Break(1, 0);
+  RegistryClient client = Client();
+  EXPECT_TRUE(*ReadBlob(&client) == blob_);
+  const auto urls = Urls();
+  ASSERT_THAT(urls, SizeIs(3));
+  EXPECT_THAT(urls[1], StartsWith("https://mirror.example/"));
+  EXPECT_THAT(urls[2], StartsWith("https://r.example/"));
+  EXPECT_EQ(registry_.requests()[2].range->first, 3000);
+}
+
+TEST_F(MirrorTest, MistakeInTheSettingsIsTold) {
+  Configure("server = 1");
+  EXPECT_THAT(Client().FetchManifest(Ref(), std::nullopt, nullptr),
+              StatusIs(absl::StatusCode::kFailedPrecondition,
+                       HasSubstr("/r.example/hosts.toml:1: server: ")));
+  EXPECT_THAT(registry_.requests(), IsEmpty());
 }
 
 TEST_F(RegistryClientTest, ManifestWithoutEndIsCut) {

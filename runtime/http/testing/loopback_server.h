@@ -26,11 +26,12 @@ namespace gantry::http {
 class LoopbackServer {
  public:
   // Given the request's head and body, answers with the raw bytes of a
-  // response; the connection is closed after it. An empty answer stalls until
-  // the end.
+  // response; the connection is closed after it, unless `keep`. An empty answer
+  // stalls until the end.
   using Handler = std::function<std::string(const std::string& request)>;
 
-  explicit LoopbackServer(Handler handler) : handler_(std::move(handler)) {
+  explicit LoopbackServer(Handler handler, bool keep = false)
+      : handler_(std::move(handler)), keep_(keep) {
     listener_ = UniqueFd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
     sockaddr_in address = {.sin_family = AF_INET};
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -80,7 +81,8 @@ class LoopbackServer {
   void Serve() {
     while (Readable(listener_.get())) {
       UniqueFd peer(accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
-      if (peer) Answer(peer.get());
+      while (peer && Answer(peer.get()) && keep_) {
+      }
     }
   }
 
@@ -97,13 +99,14 @@ class LoopbackServer {
            request.size() >= head + 4 + bytes;
   }
 
-  void Answer(int peer) {
+  // Whether there may be a next request.
+  bool Answer(int peer) {
     std::string request;
     char buffer[4096];
     while (!IsWhole(request)) {
-      if (!Readable(peer)) return;
+      if (!Readable(peer)) return false;
       const ssize_t n = recv(peer, buffer, sizeof(buffer), 0);
-      if (n <= 0) return;
+      if (n <= 0) return false;
       request.append(buffer, n);
     }
     {
@@ -113,17 +116,19 @@ class LoopbackServer {
     const std::string answer = handler_(request);
     if (answer.empty()) {
       // Until the client gives up.
-      if (Readable(peer)) return;
+      if (Readable(peer)) return false;
     }
     for (size_t at = 0; at < answer.size();) {
       const ssize_t n =
           send(peer, answer.data() + at, answer.size() - at, MSG_NOSIGNAL);
-      if (n <= 0) return;
+      if (n <= 0) return false;
       at += n;
     }
+    return true;
   }
 
   Handler handler_;
+  const bool keep_;
   UniqueFd listener_;
   int port_ = 0;
   std::atomic<bool> stop_ = false;

@@ -11,6 +11,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -65,7 +66,11 @@ class FakeRegistry : public http::Client {
   std::string basic;
   // If set, the token server wants this refresh token in a POST instead.
   std::string refresh_token;
+  // What the token server tells of a token's life; 0: nothing.
+  int expires_in = 0;
   bool ranges = true;
+  // Answer as the registry does; without a token.
+  std::set<std::string> more_hosts;
 
   std::vector<http::Request> requests() const {
     absl::MutexLock lock(&mutex_);
@@ -133,8 +138,12 @@ class FakeRegistry : public http::Client {
         return {.body = absl::StrCat(R"({"access_token":")", token, "\"}")};
       }
       if (authorization != basic) return {.status = 401};
-      return {.body = absl::StrCat(R"({"token":")", token, "\"}")};
+      return {.body = absl::StrCat(
+                  R"({"token":")", token, "\"",
+                  expires_in == 0 ? "" : ",\"expires_in\":",
+                  expires_in == 0 ? "" : absl::StrCat(expires_in), "}")};
     }
+    if (more_hosts.count(url.host) != 0) return Find(request, url.target);
     if (url.host != host_) return {.status = 404};
     if (!token.empty() && authorization != absl::StrCat("Bearer ", token)) {
       return {.status = 401,
@@ -147,7 +156,8 @@ class FakeRegistry : public http::Client {
 
   Answer Find(const http::Request& request, absl::string_view target) {
     const size_t name = target.rfind('/') + 1;
-    const std::string key(target.substr(name));
+    std::string key(target.substr(name));
+    key.resize(std::min(key.size(), key.find('?')));
     if (absl::StrContains(target, "/manifests/")) {
       auto it = manifests_.find(key);
       if (it == manifests_.end()) return {.status = 404};
