@@ -128,11 +128,12 @@ int VariantNumber(absl::string_view variant) {
   return number;
 }
 
-// arm64 means v8, arm means v7, where nothing else is said.
+// arm64 means v8, arm means v7, amd64 means v1, where nothing else is said.
 std::string Normal(const Platform& platform) {
   if (!platform.variant.empty()) return platform.variant;
   if (platform.architecture == "arm64") return "v8";
   if (platform.architecture == "arm") return "v7";
+  if (platform.architecture == "amd64") return "v1";
   return "";
 }
 
@@ -146,7 +147,7 @@ int Fitness(const Platform& have, const Platform& want) {
   if (number >= 0 && VariantNumber(mine) >= 0) {
     return number < VariantNumber(mine) ? number + 1 : -1;
   }
-  // amd64 images are built for the base set unless they say otherwise.
+  // Not an architecture with numbered variants.
   return theirs.empty() ? 0 : -1;
 }
 
@@ -206,18 +207,6 @@ bool IsIndexType(absl::string_view media_type) {
 
 bool IsManifestType(absl::string_view media_type) {
   return media_type == kOciManifestType || media_type == kDockerManifestType;
-}
-
-Platform HostPlatform() {
-#if defined(__x86_64__)
-  return {.os = "linux", .architecture = "amd64"};
-#elif defined(__aarch64__)
-  return {.os = "linux", .architecture = "arm64", .variant = "v8"};
-#elif defined(__riscv) && __riscv_xlen == 64
-  return {.os = "linux", .architecture = "riscv64"};
-#else
-#error "add this machine's name in Go's GOARCH form"
-#endif
 }
 
 std::string ToString(const Platform& platform) {

@@ -39,7 +39,7 @@ bool IsManifestType(absl::string_view media_type);
 struct Platform {
   std::string os;            // "linux"
   std::string architecture;  // Go's names: "amd64", "arm64"
-  std::string variant;       // "v8", often empty
+  std::string variant;       // "v8" (arm), "v3" (amd64), often empty
 };
 // This machine's.
 Platform HostPlatform();
@@ -73,8 +73,8 @@ absl::StatusOr<std::variant<Manifest, Index>> ParseManifestOrIndex(
     absl::string_view text, absl::string_view media_type);
 
 // The manifest of an index that fits `want` best: same os and architecture,
-// then the same variant, else (for arm) the highest lower one, else one that
-// names no variant. NOT_FOUND lists the platforms there are.
+// then the same variant, else the highest lower one; no variant is v7 of arm,
+// v8 of arm64, v1 of amd64. NOT_FOUND lists the platforms there are.
 absl::StatusOr<Descriptor> ChoosePlatform(const Index& index,
                                           const Platform& want);
 // Whether an image for `have` runs on `want`.

@@ -117,6 +117,14 @@ TEST(ChoosePlatform, PrefersTheExactVariantThenALowerOne) {
   EXPECT_EQ(Chosen({"amd64/v3"}, {"linux", "amd64", ""}), "none");
   EXPECT_EQ(Chosen({"amd64", "amd64/v2"}, {"linux", "amd64", "v3"}),
             "amd64/v2");
+  EXPECT_EQ(Chosen({"amd64/v4", "amd64"}, {"linux", "amd64", "v3"}), "amd64");
+  EXPECT_EQ(Chosen({"amd64/v2"}, {"linux", "amd64", "v1"}), "none");
+  // Of this machine, whatever its level: the plain image runs.
+  const Platform host = HostPlatform();
+  EXPECT_EQ(Chosen({host.architecture}, host), host.architecture);
+  if (host.architecture == "amd64") {
+    EXPECT_THAT(host.variant, ::testing::AnyOf("v1", "v2", "v3", "v4"));
+  }
 }
 
 TEST(ChoosePlatform, ErrorListsWhatThereIs) {
