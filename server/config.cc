@@ -214,16 +214,83 @@ bool IsHost(absl::string_view text) {
   return true;
 }
 
-absl::Status TakeRegistry(Table& top, Config::Registry& registry) {
-  ASSIGN_OR_RETURN(Table table, top.TakeTable("registry"));
-  RETURN_IF_ERROR(table.Take("insecure_hosts", registry.insecure_hosts));
-  for (const std::string& host : registry.insecure_hosts) {
+absl::Status TakeHosts(Table& table, absl::string_view key,
+                       std::vector<std::string>& hosts) {
+  RETURN_IF_ERROR(table.Take(key, hosts));
+  for (const std::string& host : hosts) {
     if (IsHost(host)) continue;
-    return Bad(table.At("insecure_hosts"),
+    return Bad(table.At(key),
                absl::StrCat("expected entries such as \"localhost:5000\", "
                             "found \"",
                             host, "\""));
   }
+  return absl::OkStatus();
+}
+
+absl::Status TakeSeconds(Table& table, absl::string_view key,
+                         absl::Duration& time) {
+  int seconds = static_cast<int>(absl::ToInt64Seconds(time));
+  RETURN_IF_ERROR(table.Take(key, 1, 3600, seconds));
+  time = absl::Seconds(seconds);
+  return absl::OkStatus();
+}
+
+// The patience with registries, and which of them lie where.
+absl::Status TakeRegistryHosts(Table& table, Config::Registry& registry) {
+  RETURN_IF_ERROR(table.TakeOneOrMore("config_path", registry.config_paths));
+  for (const std::string& path : registry.config_paths) {
+    RETURN_IF_ERROR(CheckPath(table.At("config_path"), path));
+  }
+  RETURN_IF_ERROR(TakeHosts(table, "insecure_hosts", registry.insecure_hosts));
+  RETURN_IF_ERROR(TakeHosts(table, "internal_hosts", registry.internal_hosts));
+  RETURN_IF_ERROR(TakeHosts(table, "no_proxy", registry.no_proxy));
+  RETURN_IF_ERROR(
+      TakeSeconds(table, "connect_timeout_seconds", registry.connect_timeout));
+  RETURN_IF_ERROR(
+      TakeSeconds(table, "stall_timeout_seconds", registry.stall_timeout));
+  return table.Take("attempts", 1, 100, registry.attempts);
+}
+
+// Whole as far as it is given: a registry and a path, no tag.
+bool IsRepository(const std::string& text) {
+  absl::StatusOr<image::Reference> reference = image::ParseReference(text);
+  return reference.ok() && reference->Name() == text;
+}
+
+absl::Status TakeShortNames(Table& table, Config::Registry& registry) {
+  ASSIGN_OR_RETURN(Table names, table.TakeTable("short_names"));
+  RETURN_IF_ERROR(names.Take("default_registry", registry.default_registry));
+  if (!IsRepository(registry.default_registry + "/x/y")) {
+    return Bad(
+        names.At("default_registry"),
+        absl::StrCat("expected a registry such as \"registry.lan:5000\", "
+                     "found \"",
+                     registry.default_registry, "\""));
+  }
+  ASSIGN_OR_RETURN(Table aliases, names.TakeTable("aliases"));
+  for (const std::string& name : aliases.Keys()) {
+    std::string& whole = registry.aliases[name];
+    RETURN_IF_ERROR(aliases.Take(name, whole));
+    absl::StatusOr<image::Reference> alias = image::ParseReference(name);
+    if (!alias.ok() || alias->domain != "docker.io" ||
+        !absl::EndsWith(alias->Tagged(), name + ":latest")) {
+      return Bad(aliases.At(name),
+                 "expected a name without registry and tag to be given one");
+    }
+    if (!IsRepository(whole)) {
+      return Bad(aliases.At(name),
+                 absl::StrCat("expected a registry and a path without a tag, "
+                              "such as \"docker.io/library/busybox\", found \"",
+                              whole, "\""));
+    }
+  }
+  return names.CheckAllTaken();
+}
+
+absl::Status TakeRegistry(Table& top, Config::Registry& registry) {
+  ASSIGN_OR_RETURN(Table table, top.TakeTable("registry"));
+  RETURN_IF_ERROR(TakeRegistryHosts(table, registry));
+  RETURN_IF_ERROR(TakeShortNames(table, registry));
   RETURN_IF_ERROR(table.Take("proxy", registry.proxy));
   if (!registry.proxy.empty() && !absl::StartsWith(registry.proxy, "http://")) {
     // Not shown: it may hold a password.
@@ -247,12 +314,15 @@ absl::Status TakeRegistry(Table& top, Config::Registry& registry) {
   return table.CheckAllTaken();
 }
 
-absl::Status TakeImages(Table& top, Config::Images& images) {
+absl::Status TakeImages(Table& top, const Config::Registry& registry,
+                        Config::Images& images) {
   ASSIGN_OR_RETURN(Table table, top.TakeTable("images"));
   std::vector<std::string> pinned;
   RETURN_IF_ERROR(table.Take("pinned", pinned));
   for (const std::string& name : pinned) {
-    absl::StatusOr<image::Reference> reference = image::ParseReference(name);
+    absl::StatusOr<image::Reference> reference = image::ParseReference(
+        image::Qualify(name, {.registry = registry.default_registry,
+                              .aliases = registry.aliases}));
     if (!reference.ok()) {
       return Bad(table.At("pinned"), reference.status().message());
     }
@@ -350,7 +420,7 @@ absl::StatusOr<Config> MakeConfig(absl::string_view toml_text,
   RETURN_IF_ERROR(TakeSecurity(top, config.security));
   RETURN_IF_ERROR(TakeNetwork(top, config.network));
   RETURN_IF_ERROR(TakeRegistry(top, config.registry));
-  RETURN_IF_ERROR(TakeImages(top, config.images));
+  RETURN_IF_ERROR(TakeImages(top, config.registry, config.images));
   RETURN_IF_ERROR(TakeRuntimeHandlers(top, config.runtime_handlers));
   RETURN_IF_ERROR(TakeCdi(top, config.cdi));
   RETURN_IF_ERROR(TakeThreads(top, config.threads));

@@ -8,6 +8,7 @@
 #ifndef GANTRY_SERVER_CONFIG_H_
 #define GANTRY_SERVER_CONFIG_H_
 
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -56,10 +57,26 @@ struct Config {
   } network;
 
   struct Registry {
+    // Folders of settings per registry (certs.d/HOST/hosts.toml).
+    std::vector<std::string> config_paths = {"/etc/gantry/certs.d"};
     // "host" or "host:port", spoken to by plain HTTP.
     std::vector<std::string> insecure_hosts;
+    // Hosts (".example": and all below) to which redirects and token servers
+    // may lead though their addresses are private.
+    std::vector<std::string> internal_hosts;
+    // What names of images without a registry mean: aliases ("busybox" ->
+    // "registry.lan/base/busybox"), and for the rest the default registry.
+    std::string default_registry = "docker.io";
+    std::map<std::string, std::string> aliases;
     // "http://host:port"; empty: none.
     std::string proxy;
+    // Hosts that are asked without it; as internal_hosts.
+    std::vector<std::string> no_proxy;
+    // For a connection, and for the next byte of an answer.
+    absl::Duration connect_timeout = absl::Seconds(15);
+    absl::Duration stall_timeout = absl::Seconds(30);
+    // How often what a retry may mend is tried.
+    int attempts = 5;
     // Paths of PEM files; empty: the system's authorities, no certificate.
     std::string ca_file;
     std::string client_certificate;

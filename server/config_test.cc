@@ -47,11 +47,20 @@ subnet4 = "10.1.0.0/24"
 subnet6 = ""
 mtu = 1400
 [registry]
+config_path = ["/certs.d", "/etc/containerd/certs.d"]
 insecure_hosts = ["registry.lan:5000"]
+internal_hosts = [".lan"]
+no_proxy = ["registry.lan"]
+connect_timeout_seconds = 2
+stall_timeout_seconds = 3
+attempts = 4
 proxy = "http://proxy:3128"
 ca_file = "/ca.pem"
 client_certificate = "/c.pem"
 client_key = "/k.pem"
+[registry.short_names]
+default_registry = "registry.lan:5000"
+aliases = { box = "docker.io/library/busybox" }
 [images]
 pinned = ["busybox", "r.example/a@sha256:0123456789012345678901234567890123456789012345678901234567890123"]
 [runtime_handlers.slow]
@@ -84,9 +93,20 @@ idle_timeout_seconds = 60
   EXPECT_THAT(config.registry.insecure_hosts,
               ::testing::ElementsAre("registry.lan:5000"));
   EXPECT_EQ(config.registry.client_key, "/k.pem");
+  EXPECT_THAT(config.registry.config_paths,
+              ::testing::ElementsAre("/certs.d", "/etc/containerd/certs.d"));
+  EXPECT_THAT(config.registry.internal_hosts, ::testing::ElementsAre(".lan"));
+  EXPECT_THAT(config.registry.no_proxy, ::testing::ElementsAre("registry.lan"));
+  EXPECT_EQ(config.registry.connect_timeout, absl::Seconds(2));
+  EXPECT_EQ(config.registry.stall_timeout, absl::Seconds(3));
+  EXPECT_EQ(config.registry.attempts, 4);
+  EXPECT_EQ(config.registry.default_registry, "registry.lan:5000");
+  EXPECT_THAT(config.registry.aliases,
+              ::testing::ElementsAre(
+                  ::testing::Pair("box", "docker.io/library/busybox")));
   EXPECT_THAT(
       config.images.pinned,
-      ::testing::ElementsAre("docker.io/library/busybox:latest",
+      ::testing::ElementsAre("registry.lan:5000/busybox:latest",
                              ::testing::StartsWith("r.example/a@sha256:0123")));
   EXPECT_THAT(config.runtime_handlers,
               ::testing::ElementsAre("fast-1", "slow"));
@@ -156,6 +176,23 @@ TEST(Config, MistakesAreToldWithTheirLine) {
        "f:2: registry.insecure_hosts: ", "a list of strings"},
       {"[registry]\ninsecure_hosts = [1]",
        "f:2: registry.insecure_hosts: ", "a string"},
+      {"[registry]\nconfig_path = 'certs.d'",
+       "f:2: registry.config_path: ", "absolute"},
+      {"[registry]\nconfig_path = [1]", "f:2: registry.config_path: ", ""},
+      {"[registry]\ninternal_hosts = ['a/b']",
+       "f:2: registry.internal_hosts: ", "found \"a/b\""},
+      {"[registry]\nno_proxy = 'x'", "f:2: registry.no_proxy: ", "a list"},
+      {"[registry]\nstall_timeout_seconds = 0",
+       "f:2: registry.stall_timeout_seconds: ", "1 to 3600"},
+      {"[registry]\nattempts = 0", "f:2: registry.attempts: ", "1 to 100"},
+      {"[registry.short_names]\ndefault_registry = 'a/b/'",
+       "f:2: registry.short_names.default_registry: ", "a registry"},
+      {"[registry.short_names.aliases]\nbox = 'r.lan/box:1'",
+       "f:2: registry.short_names.aliases.box: ", "without a tag"},
+      {"[registry.short_names.aliases]\n'r.lan/box' = 'r.lan/box'",
+       "f:2: registry.short_names.aliases.r.lan/box: ", "without registry"},
+      {"[registry.short_names.aliases]\n'box:1' = 'r.lan/box'",
+       "f:2: registry.short_names.aliases.box:1: ", "without registry"},
       {"[registry]\n\nclient_key = '/k'",
        "f:3: registry.client_key: ", "together"},
       {"[registry]\nca_file = 'ca.pem'", "f:2: registry.ca_file: ", "absolute"},

@@ -87,7 +87,13 @@ image::RegistryOptions RegistryOptionsOf(const Config::Registry& registry) {
   image::RegistryOptions options;
   options.insecure_hosts.insert(registry.insecure_hosts.begin(),
                                 registry.insecure_hosts.end());
+  options.config_paths = registry.config_paths;
+  options.internal_hosts = registry.internal_hosts;
   options.proxy = registry.proxy;
+  options.no_proxy = registry.no_proxy;
+  options.connect_timeout = registry.connect_timeout;
+  options.stall_timeout = registry.stall_timeout;
+  options.max_attempts = registry.attempts;
   options.tls.ca_file = registry.ca_file;
   options.tls.client_certificate = registry.client_certificate;
   options.tls.client_key = registry.client_key;
@@ -259,6 +265,8 @@ absl::Status Daemon::Parts::Build() {
   }
   abilities.pinned_images.insert(config.images.pinned.begin(),
                                  config.images.pinned.end());
+  abilities.short_names = {.registry = config.registry.default_registry,
+                           .aliases = config.registry.aliases};
   abilities.runtime_handlers = config.runtime_handlers;
   cri::ServerFacts facts;
   facts.config_json = ConfigJson(config);

@@ -18,6 +18,8 @@ constexpr absl::string_view kDefaultDomain = "docker.io";
 constexpr absl::string_view kDefaultRepository = "library/";
 constexpr size_t kMaxNameBytes = 255;
 constexpr size_t kMaxTagBytes = 128;
+// The shortest beginning of an id that is looked for (ImageStore::Resolve).
+constexpr size_t kMinIdBytes = 7;
 
 absl::Status Bad(absl::string_view why) {
   return absl::InvalidArgumentError(why);
@@ -180,6 +182,34 @@ std::string Reference::Digested() const {
 std::string Reference::ToString() const {
   return absl::StrCat(Name(), tag.empty() ? "" : ":", tag, digest ? "@" : "",
                       digest ? digest->ToString() : "");
+}
+
+std::string Qualify(absl::string_view text, const ShortNames& names) {
+  const std::string unchanged(text);
+  const size_t at = std::min(text.find('@'), text.size());
+  const size_t last_slash = text.substr(0, at).rfind('/');
+  size_t end = text.substr(0, at).rfind(':');
+  if (end == absl::string_view::npos ||
+      (last_slash != absl::string_view::npos && end < last_slash)) {
+    end = at;
+  }
+  const absl::string_view name = text.substr(0, end);
+  const absl::string_view rest = text.substr(end);
+  const size_t slash = name.find('/');
+  if (slash != absl::string_view::npos && IsDomain(name.substr(0, slash))) {
+    return unchanged;
+  }
+  if (auto alias = names.aliases.find(std::string(name));
+      alias != names.aliases.end()) {
+    return absl::StrCat(alias->second, rest);
+  }
+  const bool is_id = name == "sha256" || (name.size() >= kMinIdBytes &&
+                                          std::all_of(name.begin(), name.end(),
+                                                      absl::ascii_isxdigit));
+  if (name.empty() || is_id || names.registry == kDefaultDomain) {
+    return unchanged;
+  }
+  return absl::StrCat(names.registry, "/", text);
 }
 
 absl::StatusOr<Reference> ParseReference(absl::string_view text) {

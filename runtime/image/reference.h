@@ -6,6 +6,7 @@
 #ifndef GANTRY_RUNTIME_IMAGE_REFERENCE_H_
 #define GANTRY_RUNTIME_IMAGE_REFERENCE_H_
 
+#include <map>
 #include <optional>
 #include <string>
 
@@ -30,6 +31,18 @@ struct Reference {
   std::string Tagged() const;
   std::string Digested() const;
 };
+
+// What names without a registry mean here.
+struct ShortNames {
+  std::string registry = "docker.io";
+  // "busybox" or "team/app" -> "registry.lan/base/busybox"; no tags.
+  std::map<std::string, std::string> aliases;
+};
+
+// `text` with its registry: an alias, else the default one, before what follows
+// (tag, digest). Unchanged if it names one, could be an image's id or the
+// beginning of one, or is no reference at all.
+std::string Qualify(absl::string_view text, const ShortNames& names);
 
 // Adds "docker.io/", "library/" and ":latest" where they are left out.
 // INVALID_ARGUMENT says which part is wrong and why.

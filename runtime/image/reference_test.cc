@@ -103,5 +103,34 @@ TEST(Reference, ErrorSaysWhatIsWrong) {
             "image reference \"h.io:x/a\": bad port of the registry");
 }
 
+TEST(Qualify, AddsTheRegistryOfShortNames) {
+  const ShortNames names = {
+      .registry = "r.lan:5000",
+      .aliases = {{"box", "r.lan/base/busybox"}, {"team/app", "q.lan/app"}}};
+  const std::string digest = "@sha256:" + std::string(64, '0');
+  const struct {
+    std::string text;
+    std::string qualified;
+  } cases[] = {
+      {"box", "r.lan/base/busybox"},
+      {"box:1.2", "r.lan/base/busybox:1.2"},
+      {"box:1" + digest, "r.lan/base/busybox:1" + digest},
+      {"team/app" + digest, "q.lan/app" + digest},
+      {"other", "r.lan:5000/other"},
+      {"team/other:x", "r.lan:5000/team/other:x"},
+      {"docker.io/library/box", "docker.io/library/box"},
+      {"localhost/box", "localhost/box"},
+      {"h:1/box", "h:1/box"},
+      // Ids and their beginnings.
+      {"sha256:" + std::string(64, 'a'), "sha256:" + std::string(64, 'a')},
+      {std::string(64, 'a'), std::string(64, 'a')},
+      {"cafebabe", "cafebabe"},
+      {"cafe", "r.lan:5000/cafe"},
+      {"", ""},
+  };
+  for (const auto& c : cases) EXPECT_EQ(Qualify(c.text, names), c.qualified);
+  EXPECT_EQ(Qualify("other", {}), "other");
+}
+
 }  // namespace
 }  // namespace gantry::image

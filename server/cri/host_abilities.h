@@ -11,6 +11,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "proto/spec.pb.h"
+#include "runtime/image/reference.h"
 
 namespace gantry::cri {
 
@@ -30,6 +31,8 @@ struct HostAbilities {
   spec::SeccompProfile::Kind unset_seccomp = spec::SeccompProfile::UNCONFINED;
   // Names, with tag or digest, of images that clients shall keep.
   std::set<std::string> pinned_images;
+  // What names of images without a registry mean.
+  image::ShortNames short_names;
   // Names of runtime handlers beside the default one, which is "". They are all
   // alike: a name is what a RuntimeClass can select by.
   std::vector<std::string> runtime_handlers;

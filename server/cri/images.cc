@@ -30,7 +30,8 @@ absl::StatusOr<std::vector<record::ImageRecord>> Find(
   RETURN_IF_ERROR(CheckRuntimeHandler("filter.image.runtime_handler",
                                       filter.image().runtime_handler(),
                                       services.host));
-  const std::string& wanted = filter.image().image();
+  const std::string wanted =
+      image::Qualify(filter.image().image(), services.host.short_names);
   if (wanted.empty()) return services.images.List();
   std::vector<record::ImageRecord> found;
   absl::StatusOr<record::ImageRecord> image = services.images.Get(wanted);

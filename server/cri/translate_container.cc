@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "runtime/base/status.h"
+#include "runtime/image/reference.h"
 #include "server/cri/check.h"
 #include "server/cri/check_windows.h"
 #include "server/cri/serialize.h"
@@ -175,7 +176,7 @@ absl::StatusOr<core::ContainerRequest> ContainerRequestFromCri(
   to.pod_id = request.pod_sandbox_id();
   ASSIGN_OR_RETURN(to.metadata, MetadataFromCri(config));
   RETURN_IF_ERROR(CheckImage(config.image(), host));
-  to.image = config.image().image();
+  to.image = image::Qualify(config.image().image(), host.short_names);
   RETURN_IF_ERROR(SetProcess(config, to));
   RETURN_IF_ERROR(SetStdio(config, to));
   RETURN_IF_ERROR(SetMounts(config, host, to.spec));

@@ -101,7 +101,7 @@ absl::StatusOr<std::string> ImageNameFromCri(const runtime::v1::ImageSpec& spec,
   // All handlers use the same images.
   RETURN_IF_ERROR(CheckRuntimeHandler(absl::StrCat(field, ".runtime_handler"),
                                       spec.runtime_handler(), host));
-  return spec.image();
+  return image::Qualify(spec.image(), host.short_names);
 }
 
 absl::StatusOr<core::PullRequest> PullRequestFromCri(

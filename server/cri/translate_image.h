@@ -22,7 +22,8 @@ runtime::v1::Image ImageToCri(const record::ImageRecord& image,
 // one, else its id. (PullImageResponse.image_ref is the id.)
 std::string ImageRefOf(const record::ImageRecord& image);
 
-// The name in `spec`, or INVALID_ARGUMENT naming `field`.
+// The name in `spec`, a short one with its registry, or INVALID_ARGUMENT naming
+// `field`.
 absl::StatusOr<std::string> ImageNameFromCri(const runtime::v1::ImageSpec& spec,
                                              const HostAbilities& host,
                                              absl::string_view field);

@@ -108,6 +108,24 @@ TEST(ImageNameFromCri, EmptyNamesItsField) {
       StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("image.image")));
 }
 
+TEST(ImageNameFromCri, ShortNamesGetTheirRegistry) {
+  HostAbilities host;
+  host.short_names = {.registry = "r.lan", .aliases = {{"box", "q.lan/box"}}};
+  runtime::v1::ImageSpec spec;
+  spec.set_image("box:1");
+  EXPECT_THAT(ImageNameFromCri(spec, host, "image"),
+              IsOkAndHolds("q.lan/box:1"));
+  PullImageRequest request;
+  request.mutable_image()->set_image("other");
+  // The server's address is that of the whole name.
+  request.mutable_auth()->set_server_address("r.lan");
+  request.mutable_auth()->set_username("u");
+  ASSERT_OK_AND_ASSIGN(core::PullRequest pull,
+                       PullRequestFromCri(request, host));
+  EXPECT_EQ(pull.reference, "r.lan/other");
+  EXPECT_EQ(pull.credentials.username, "u");
+}
+
 TEST(ImageNameFromCri, TakesAnyHandlersImage) {
   HostAbilities host;
   host.runtime_handlers = {"fast"};

@@ -9,6 +9,7 @@
 #include "absl/strings/str_split.h"
 #include "runtime/base/status.h"
 #include "runtime/cdi/spec.h"
+#include "runtime/image/reference.h"
 #include "server/cri/check.h"
 
 namespace gantry::cri {
@@ -112,8 +113,8 @@ bool IsRoot(absl::string_view path) {
   return true;
 }
 
-absl::Status SetImage(const Mount& mount, absl::string_view field,
-                      spec::BindMount& to) {
+absl::Status SetImage(const Mount& mount, const HostAbilities& host,
+                      absl::string_view field, spec::BindMount& to) {
   const std::string image = absl::StrCat(field, ".image.image");
   if (mount.image().image().empty()) return BadField(image, "is empty");
   RETURN_IF_ERROR(CheckNoNul(image, mount.image().image()));
@@ -139,7 +140,8 @@ absl::Status SetImage(const Mount& mount, absl::string_view field,
         absl::StrCat(field, ".image_sub_path"), mount.image_sub_path()));
   }
   // Resolved to the image itself when the container is made.
-  to.mutable_image()->set_image_ref(mount.image().image());
+  to.mutable_image()->set_image_ref(
+      image::Qualify(mount.image().image(), host.short_names));
   to.mutable_image()->set_sub_path(mount.image_sub_path());
   return absl::OkStatus();
 }
@@ -155,7 +157,7 @@ absl::StatusOr<spec::BindMount> MountFromCri(const Mount& mount,
   }
   spec::BindMount to;
   if (mount.has_image()) {
-    RETURN_IF_ERROR(SetImage(mount, field, to));
+    RETURN_IF_ERROR(SetImage(mount, host, field, to));
   } else {
     RETURN_IF_ERROR(CheckAbsolutePath(absl::StrCat(field, ".host_path"),
                                       mount.host_path()));
