@@ -106,9 +106,9 @@ void BlobSource::NoteFailure() {
     failures_ = 0;
   }
   ++failures_;
-  const bool is_stuck = offset_ == failed_at_;
-  failed_at_ = offset_;
-  if (is_stuck && !answered_.is_last_host) first_host_ = answered_.host + 1;
+  if (failures_ > 1 && !answered_.is_last_host) {
+    first_host_ = answered_.host + 1;
+  }
   answered_.response.reset();
 }
 

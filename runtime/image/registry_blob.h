@@ -65,7 +65,6 @@ class BlobSource : public ByteSource {
   int64_t skip_ = 0;    // bytes of this answer that were handed out before
   bool without_ranges_ = false;  // the server's are wrong
   int failures_ = 0;             // since `forgiven_at_`
-  int64_t failed_at_ = -1;       // the offset of the last failure
   int64_t forgiven_at_ = 0;
 };
 

@@ -136,7 +136,8 @@ absl::StatusOr<std::unique_ptr<http::Response>> RegistryClient::AskHost(
       if (!failure->status.ok()) return failure->status;
       continue;
     }
-    *failure = FailureOf(response->get(), options_.now());
+    *failure =
+        FailureOf(response->get(), options_.now(), authorizer_.Secrets());
     return failure->status;
   }
 }

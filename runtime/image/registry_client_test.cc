@@ -285,6 +285,24 @@ TEST_F(RegistryClientTest, ErrorCarriesTheRegistrysWords) {
                        HasSubstr("(MANIFEST_UNKNOWN: no\\nsuch)")));
 }
 
+TEST_F(RegistryClientTest, SecretsThatTheRegistryRepeatsAreNotShown) {
+  Fail(1,
+       {.status = 401, .headers = {{"WWW-Authenticate", "Basic realm=\"r\""}}});
+  registry_.faults.push_back([](const http::Request& request) {
+    return Answer{.status = 403,
+                  .body = absl::StrCat(
+                      R"({"errors":[{"code":"DENIED","message":"me/)", "s3cret",
+                      " ", request.headers.Get("Authorization"),
+                      std::string(280, '.'), "s3cret\"}]}")};
+  });
+  const absl::Status status = Client({.username = "me", .password = "s3cret"})
+                                  .FetchManifest(Ref(), std::nullopt, nullptr)
+                                  .status();
+  EXPECT_THAT(status, StatusIs(absl::StatusCode::kPermissionDenied,
+                               HasSubstr("DENIED: me/*** Basic ***.")));
+  EXPECT_THAT(std::string(status.message()), Not(HasSubstr("s3c")));
+}
+
 TEST_F(RegistryClientTest, OutagesAreRetriedWithBackOffThenFail) {
   Fail(2, {.status = 503});
   Fail(1, {.status = -1});

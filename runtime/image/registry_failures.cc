@@ -9,19 +9,22 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "runtime/json/json.h"
 
 namespace gantry::image {
 namespace {
 
 constexpr size_t kMaxErrorBytes = size_t{64} << 10;
+constexpr size_t kMinSecretBytes = 4;
 // While waiting, `cancelled` is asked this often.
 constexpr absl::Duration kCancelStep = absl::Milliseconds(100);
 constexpr absl::Duration kMaxRetryAfter = absl::Minutes(1);
 constexpr char kHttpDate[] = "%a, %d %b %Y %H:%M:%S GMT";
 
 // The registry's own words (distribution-spec "Error Codes"), made harmless.
-std::string ErrorText(http::Response* response) {
+std::string ErrorText(http::Response* response,
+                      const std::vector<std::string>& secrets) {
   absl::StatusOr<std::string> body = http::ReadBody(response, kMaxErrorBytes);
   if (!body.ok()) return "";
   absl::StatusOr<json::Value> doc = json::Value::Parse(*body, "error");
@@ -31,6 +34,12 @@ std::string ErrorText(http::Response* response) {
   absl::StatusOr<std::string> code = errors->front().StringField("code");
   absl::StatusOr<std::string> text = errors->front().StringField("message");
   if (!code.ok() || !text.ok()) return "";
+  for (const std::string& secret : secrets) {
+    // A shorter one would blot out words.
+    if (secret.size() < kMinSecretBytes) continue;
+    absl::StrReplaceAll({{secret, "***"}}, &*code);
+    absl::StrReplaceAll({{secret, "***"}}, &*text);
+  }
   return absl::StrCat(" (", absl::CHexEscape(code->substr(0, 64)), ": ",
                       absl::CHexEscape(text->substr(0, 300)), ")");
 }
@@ -54,7 +63,8 @@ Failure FailureOf(const absl::Status& status) {
   return {.status = status, .passing = IsPassing(status)};
 }
 
-Failure FailureOf(http::Response* response, absl::Time now) {
+Failure FailureOf(http::Response* response, absl::Time now,
+                  const std::vector<std::string>& secrets) {
   const int status = response->status();
   // 501 and 505: the server will not learn it.
   const bool passing = status == 408 || status == 429 ||
@@ -62,7 +72,7 @@ Failure FailureOf(http::Response* response, absl::Time now) {
   return {
       .status = absl::Status(
           CodeOf(status), absl::StrCat(response->url().ForErrors(), ": HTTP ",
-                                       status, ErrorText(response))),
+                                       status, ErrorText(response, secrets))),
       .passing = passing,
       .is_answer = true,
       .at_least = RetryAfter(response->headers(), now)};

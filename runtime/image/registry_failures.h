@@ -7,6 +7,8 @@
 #define GANTRY_RUNTIME_IMAGE_REGISTRY_FAILURES_H_
 
 #include <functional>
+#include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
@@ -28,9 +30,10 @@ struct Failure {
 // Of a request that brought no answer, or whose body broke off.
 bool IsPassing(const absl::Status& status);
 Failure FailureOf(const absl::Status& status);
-// Of an answer that is not what was asked for, with the registry's own words.
-// Reads the body.
-Failure FailureOf(http::Response* response, absl::Time now);
+// Of an answer that is not what was asked for, with the registry's own words
+// but for the `secrets` that it may repeat. Reads the body.
+Failure FailureOf(http::Response* response, absl::Time now,
+                  const std::vector<std::string>& secrets);
 
 // Retry-After in either form, seconds or a date (RFC 9110 section 10.2.3), at
 // most a minute; zero if there is none. A date is held against the answer's own

@@ -74,6 +74,18 @@ std::string RegistryAuthorizer::Header(const RegistryHost& host,
   return absl::StrCat("Bearer ", credentials_.registry_token);
 }
 
+std::vector<std::string> RegistryAuthorizer::Secrets() {
+  std::vector<std::string> secrets = {
+      credentials_.password, credentials_.identity_token,
+      credentials_.registry_token,
+      Basic(credentials_).substr(sizeof("Basic ") - 1)};
+  absl::MutexLock lock(&mutex_);
+  for (const auto& [key, known] : known_) {
+    secrets.push_back(known.header.substr(known.header.find(' ') + 1));
+  }
+  return secrets;
+}
+
 absl::StatusOr<http::Request> RegistryAuthorizer::TokenRequest(
     const RegistryHost& host, const Reference& ref, const Challenge& challenge,
     const http::Response& response, const http::Request& like) const {
@@ -117,13 +129,13 @@ absl::StatusOr<http::Request> RegistryAuthorizer::TokenRequest(
 }
 
 Failure RegistryAuthorizer::FetchToken(const http::Request& request,
-                                       Known* known) const {
+                                       Known* known) {
   const absl::Time asked = options_.now();
   absl::StatusOr<std::unique_ptr<http::Response>> response =
       client_->Send(request);
   if (!response.ok()) return FailureOf(response.status());
   if ((*response)->status() != 200) {
-    return FailureOf(response->get(), options_.now());
+    return FailureOf(response->get(), options_.now(), Secrets());
   }
   absl::StatusOr<std::string> body =
       http::ReadBody(response->get(), kMaxTokenBytes);

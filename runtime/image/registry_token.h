@@ -12,6 +12,8 @@
 
 #include <map>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
@@ -40,6 +42,9 @@ class RegistryAuthorizer {
   // is known that is still good.
   std::string Header(const RegistryHost& host, const Reference& ref);
 
+  // What must not be in an error, even if the other side writes it.
+  std::vector<std::string> Secrets();
+
   // Answers the challenge in a 401 to `request`, so that Header() is another
   // afterwards. What fails is a Failure as that of any other request.
   Failure Answer(const RegistryHost& host, const Reference& ref,
@@ -56,7 +61,7 @@ class RegistryAuthorizer {
                                              const Challenge& challenge,
                                              const http::Response& response,
                                              const http::Request& like) const;
-  Failure FetchToken(const http::Request& request, Known* known) const;
+  Failure FetchToken(const http::Request& request, Known* known);
 
   http::Client* const client_;
   const RegistryOptions& options_;
