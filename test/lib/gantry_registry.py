@@ -1,16 +1,18 @@
 """A registry on a loopback port, filled from OCI layout tars.
 
 Just what a pull needs (distribution-spec, "Pull"): manifests by tag and by
-digest, blobs. `spoil` changes what is sent of a blob, `requests` lists what was
-asked for. With `basic` ("user:password") or `token` it wants to know who asks
-(RFC 7617; distribution docs/spec/auth/token.md and oauth.md); `secrets` lists
-what it was told.
+digest, blobs, also from a byte on (Range). `spoil` changes what is sent of a
+blob, `ways` answers in another way (gantry_hostile), `requests` lists what was
+asked for, `seen` with what. With `basic` ("user:password") or `token` it wants
+to know who asks (RFC 7617; distribution docs/spec/auth/token.md and oauth.md);
+`secrets` lists what it was told. `tls` is an ssl.SSLContext.
 """
 
 import base64
 import hashlib
 import http.server
 import json
+import re
 import sys
 import tarfile
 import threading
@@ -18,23 +20,38 @@ import urllib.parse
 
 
 class _Server(http.server.ThreadingHTTPServer):
+    tls = None
+
+    def get_request(self):
+        connection, address = super().get_request()
+        if self.tls is not None:
+            # Handshaken by the thread of the request.
+            connection = self.tls.wrap_socket(
+                connection, server_side=True, do_handshake_on_connect=False)
+        return connection, address
 
     def handle_error(self, request, client_address):
-        # A client may leave when it has read enough.
-        if not isinstance(sys.exc_info()[1], ConnectionError):
+        # A client may leave when it has read enough, or trust nobody.
+        if not isinstance(sys.exc_info()[1], OSError):
             super().handle_error(request, client_address)
 
 
 class Registry:
 
-    def __init__(self):
+    def __init__(self, tls=None, address="127.0.0.1"):
         self.blobs = {}      # digest -> bytes
         self.types = {}      # digest of a manifest -> media type
         self.tags = {}       # "repository:tag" -> digest
         self.spoil = {}      # digest -> function(bytes) -> bytes
+        self.ways = {}       # digest or path -> list of functions(request,
+        #                      body), each for one answer
+        self.always = None   # such a function, for what has no way
+        self.ranges = True
         self.requests = []
+        self.seen = []       # (method, path, headers)
         self.basic = None    # wanted by the registry, or by its token server
         self.token = None    # wanted by the registry
+        self.realm = None    # of the token server; itself, if not set
         self.refresh = None  # wanted by the token server, in a POST
         self.secrets = []    # Authorization headers, and bodies of POSTs
         registry = self
@@ -53,9 +70,13 @@ class Registry:
 
             def log_message(self, *_):
                 pass
-        self.server = _Server(("127.0.0.1", 0), Handler)
+        self.server = _Server((address, 0), Handler)
+        self.server.tls = tls
         self.server.daemon_threads = True
-        self.host = f"127.0.0.1:{self.server.server_address[1]}"
+        self.port = self.server.server_address[1]
+        name = address if tls is None else "localhost"
+        self.host = f"{name}:{self.port}"
+        self.url = ("http://" if tls is None else "https://") + self.host
         self.thread = threading.Thread(target=self.server.serve_forever)
         self.thread.start()
 
@@ -78,6 +99,15 @@ class Registry:
         self.tags[name] = top["digest"]
         return top["digest"]
 
+    def add_manifest(self, name, content,
+                     media_type="application/vnd.oci.image.manifest.v1+json"):
+        """Serves any bytes as the manifest; returns their digest."""
+        digest = digest_of(content)
+        self.blobs[digest] = content
+        self.types[digest] = media_type
+        self.tags[name] = digest
+        return digest
+
     def note_types(self, descriptor):
         self.types[descriptor["digest"]] = descriptor["mediaType"]
         content = json.loads(self.blobs[descriptor["digest"]])
@@ -97,7 +127,7 @@ class Registry:
     def give_token(self, request, body=None):
         """The token server: a GET brings a password, a POST a refresh
         token."""
-        self.requests.append(request.path)
+        self.note(request)
         if body is not None:
             self.secrets.append(body)
             fields = urllib.parse.parse_qs(body)
@@ -107,7 +137,8 @@ class Registry:
             answer = {"access_token": self.token}
         else:
             self.secrets.append(request.headers.get("Authorization", ""))
-            good = self.basic is not None and self.knows(request)
+            good = (self.knows(request) if self.basic is not None
+                    else self.refresh is None)
             answer = {"token": self.token}
         self.send(request, 200 if good else 401, json.dumps(answer).encode()
                   if good else b'{"errors": []}', "application/json")
@@ -118,8 +149,8 @@ class Registry:
         if given:
             self.secrets.append(given)
         if self.token is not None:
-            challenge = (f'Bearer realm="http://{self.host}/token",'
-                         'service="test"')
+            realm = self.realm or self.url + "/token"
+            challenge = f'Bearer realm="{realm}",service="test"'
             good = given == "Bearer " + self.token
         else:
             challenge = 'Basic realm="test"'
@@ -129,33 +160,53 @@ class Registry:
                       challenge=challenge)
         return good
 
+    def note(self, request):
+        self.requests.append(request.path)
+        self.seen.append((request.command, request.path, request.headers))
+
     def answer(self, request):
         if request.path.startswith("/token"):
             return self.give_token(request)
-        self.requests.append(request.path)
-        if not self.admits(request):
-            return None
-        parts = request.path.split("/")
-        if request.path in ("/v2/", "/v2"):
-            return self.send(request, 200, b"{}", "application/json")
-        kind, reference = parts[-2], parts[-1]
+        self.note(request)
+        # A proxy is asked for whole URLs.
+        url = urllib.parse.urlsplit(request.path)
+        parts = url.path.split("/")
+        kind, reference = (parts[-2], parts[-1]) if len(parts) > 2 else "  "
         repository = "/".join(parts[2:-2])
         if kind == "manifests":
             digest = self.tags.get(f"{repository}:{reference}", reference)
         else:
             digest = reference
         body = self.blobs.get(digest)
+        for key in (digest, url.path):
+            if self.ways.get(key):
+                return self.ways[key].pop(0)(request, body)
+        if self.always is not None:
+            return self.always(request, body)
+        if not self.admits(request):
+            return None
+        if url.path in ("/v2/", "/v2"):
+            return self.send(request, 200, b"{}", "application/json")
         if body is None or kind == "manifests" and digest not in self.types:
             return self.send(request, 404, b'{"errors": []}',
                              "application/json")
         body = self.spoil.get(digest, lambda content: content)(body)
         media_type = (self.types[digest] if kind == "manifests"
                       else "application/octet-stream")
-        return self.send(request, 200, body, media_type, digest)
+        return self.send(request, 200, body, media_type, digest,
+                         ranges=self.ranges)
 
     def send(self, request, code, body, media_type, digest=None,
-             challenge=None):
+             challenge=None, ranges=False):
+        wanted = request.headers.get("Range", "") if ranges else ""
+        first = re.fullmatch(r"bytes=(\d+)-", wanted)
+        size = len(body)
+        if first:
+            code, body = 206, body[int(first[1]):]
         request.send_response(code)
+        if first:
+            request.send_header("Content-Range",
+                                f"bytes {first[1]}-{size - 1}/{size}")
         request.send_header("Content-Type", media_type)
         request.send_header("Content-Length", str(len(body)))
         if digest:

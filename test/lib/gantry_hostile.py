@@ -1,0 +1,139 @@
+"""Ways in which registries fail, by mistake or on purpose: functions of
+(request, body) for Registry.ways and Registry.always."""
+
+import re
+import socket
+import struct
+import threading
+import time
+
+
+def _first(request):
+    """The byte from which on the body is wanted."""
+    given = re.fullmatch(r"bytes=(\d+)-", request.headers.get("Range", ""))
+    return int(given[1]) if given else 0
+
+
+def _begin(request, body, length=None, content_range=None):
+    first = _first(request)
+    request.send_response(206 if first else 200)
+    if first:
+        request.send_header("Content-Range", content_range or
+                            f"bytes {first}-{len(body) - 1}/{len(body)}")
+    request.send_header("Content-Length",
+                        str(len(body) - first if length is None else length))
+    request.end_headers()
+    return body[first:]
+
+
+def _leave(request):
+    request.close_connection = True
+
+
+def drops(request, body):
+    """Half of what is left, and then nothing more."""
+    rest = _begin(request, body)
+    request.wfile.write(rest[:len(rest) // 2])
+    _leave(request)
+
+
+def drops_without_ranges(request, body):
+    """The same from the beginning, whatever is asked for."""
+    del request.headers["Range"]
+    drops(request, body)
+
+
+def resets(request, body):
+    """RST in the middle."""
+    rest = _begin(request, body)
+    request.wfile.write(rest[:len(rest) // 2])
+    request.wfile.flush()
+    request.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
+                                  struct.pack("ii", 1, 0))
+    request.connection.close()
+    _leave(request)
+
+
+class Stall:
+    """Half of it, then silence until released (or for a minute)."""
+
+    def __init__(self, part=0.5):
+        self.released = threading.Event()
+        self.part = part
+
+    def __call__(self, request, body):
+        rest = _begin(request, body)
+        request.wfile.write(rest[:int(len(rest) * self.part)])
+        request.wfile.flush()
+        self.released.wait(60)
+        _leave(request)
+
+
+class Silence:
+    """Not even an answer."""
+
+    def __init__(self):
+        self.released = threading.Event()
+
+    def __call__(self, request, body):
+        self.released.wait(60)
+        _leave(request)
+
+
+def is_short(request, body):
+    """Less than it has, and says that this is all."""
+    rest = _begin(request, body, (len(body) - _first(request)) // 2)
+    request.wfile.write(rest[:len(rest) // 2])
+
+
+def is_long(request, body):
+    """More than it has."""
+    rest = _begin(request, body, len(body) - _first(request) + 10)
+    request.wfile.write(rest + b"0123456789")
+
+
+def promises_more(request, body):
+    """Says that there is more than it sends."""
+    rest = _begin(request, body, len(body) - _first(request) + 10)
+    request.wfile.write(rest[:len(rest) // 2])
+    _leave(request)
+
+
+def wrong_range(request, body):
+    """Another part than asked for, and says so."""
+    rest = _begin(request, body, content_range=f"bytes 0-{len(body) - 1}/"
+                  f"{len(body)}")
+    request.wfile.write(rest)
+
+
+def crumbs(request, body):
+    """One byte, and goodbye."""
+    rest = _begin(request, body)
+    request.wfile.write(rest[:1])
+    _leave(request)
+
+
+def status(code, **headers):
+    """An empty answer; `Retry_After="1"` is a header."""
+    def way(request, body):
+        request.send_response(code)
+        for name, value in headers.items():
+            request.send_header(name.replace("_", "-"), value)
+        request.send_header("Content-Length", "0")
+        request.end_headers()
+    return way
+
+
+def redirect(url):
+    """To `url`; "{path}" in it is the path asked for."""
+    def way(request, body):
+        request.send_response(307)
+        request.send_header("Location", url.format(path=request.path))
+        request.send_header("Content-Length", "0")
+        request.end_headers()
+    return way
+
+
+def http_date(seconds_from_now):
+    return time.strftime("%a, %d %b %Y %H:%M:%S GMT",
+                         time.gmtime(time.time() + seconds_from_now))
