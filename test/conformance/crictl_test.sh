@@ -90,6 +90,11 @@ if crictl exec -s "$container" sh -c 'exit 3' 2>"$STATE/exec"; then
 fi
 grep -q 3 "$STATE/exec" || fail "exec -s does not tell the exit code"
 expect "logs" "hello from from-crictl" "$(crictl logs "$container")"
+in_background "$STATE/followed" logs -f "$container"
+wait_for "hello from from-crictl" "$STATE/followed"
+crictl exec -s "$container" sh -c 'echo followed >/proc/1/fd/1'
+wait_for "^followed" "$STATE/followed"
+say "ok: logs -f"
 usage=$(crictl stats -o json "$container" |
   jq -r '.stats[0].memory.workingSetBytes.value')
 [ "${usage:-0}" -gt 0 ] || fail "stats: working set '$usage'"
@@ -121,6 +126,14 @@ for transport in spdy websocket; do
     "$crictl_program" --config "$STATE/crictl.yaml" --runtime-endpoint \
     "unix://$SOCKET" exec -r "$transport" -it "$container" tty </dev/null |
     tr -d '\r')"
+
+  expect "exec -it over $transport sees its terminal grow" \
+    "30 100,ready,41 132" "$(/usr/bin/python3 \
+      test/conformance/resize_terminal.py "$crictl_program" --config \
+      "$STATE/crictl.yaml" --runtime-endpoint "unix://$SOCKET" \
+      exec -r "$transport" -it "$container" sh -c \
+      'trap "stty size; exit" WINCH; stty size; echo ready; sleep 20 & wait' |
+      tr -d '\r' | paste -sd,)"
 
   echo=$(crictl create "$pod" "$STATE/echo.json" "$STATE/pod.json")
   crictl start "$echo" >/dev/null
