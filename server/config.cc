@@ -329,6 +329,8 @@ absl::Status TakeImages(Table& top, const Config::Registry& registry,
     images.pinned.push_back(reference->digest ? reference->Digested()
                                               : reference->Tagged());
   }
+  RETURN_IF_ERROR(
+      table.Take("max_parallel_layers", 1, 16, images.max_parallel_layers));
   return table.CheckAllTaken();
 }
 

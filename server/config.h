@@ -88,6 +88,8 @@ struct Config {
     // Names of images that clients shall not collect as garbage, whole:
     // "docker.io/library/busybox:latest".
     std::vector<std::string> pinned;
+    // Of one pull, fetched and unpacked at once.
+    int max_parallel_layers = 3;
     bool operator==(const Images&) const = default;
   } images;
 

@@ -63,6 +63,7 @@ default_registry = "registry.lan:5000"
 aliases = { box = "docker.io/library/busybox" }
 [images]
 pinned = ["busybox", "r.example/a@sha256:0123456789012345678901234567890123456789012345678901234567890123"]
+max_parallel_layers = 5
 [runtime_handlers.slow]
 [runtime_handlers.fast-1]
 [cdi]
@@ -108,6 +109,7 @@ idle_timeout_seconds = 60
       config.images.pinned,
       ::testing::ElementsAre("registry.lan:5000/busybox:latest",
                              ::testing::StartsWith("r.example/a@sha256:0123")));
+  EXPECT_EQ(config.images.max_parallel_layers, 5);
   EXPECT_THAT(config.runtime_handlers,
               ::testing::ElementsAre("fast-1", "slow"));
   EXPECT_THAT(config.cdi.spec_dirs, ::testing::ElementsAre("/cdi"));
@@ -202,6 +204,8 @@ TEST(Config, MistakesAreToldWithTheirLine) {
        "f:2: runtime_handlers.fast: ", "expected a table"},
       {"[runtime_handlers.fast]\npath = '/x'",
        "f:2: runtime_handlers.fast.path: ", "none is expected"},
+      {"[images]\nmax_parallel_layers = 0",
+       "f:2: images.max_parallel_layers: ", "1 to 16"},
       {"[threads]\ncore = 0", "f:2: threads.core: ", "1 to 64"},
       {"[threads]\ncore = 1.5", "f:2: threads.core: ", "found a fraction"},
       {"[streaming]\naddress = 'localhost'",

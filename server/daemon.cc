@@ -248,7 +248,8 @@ absl::Status Daemon::Parts::Build() {
   exec = std::make_unique<core::ExecService>(*node);
   stats = std::make_unique<core::StatsService>(*node);
   images = std::make_unique<core::ImageService>(
-      *node, *http, RegistryOptionsOf(config.registry));
+      *node, *http, RegistryOptionsOf(config.registry),
+      config.images.max_parallel_layers);
   streams = std::make_unique<core::StreamService>(*node);
   ASSIGN_OR_RETURN(stream_server,
                    streaming::StreamServer::Start(

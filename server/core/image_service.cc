@@ -2,36 +2,22 @@
 
 #include <fcntl.h>
 
-#include <memory>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "glog/logging.h"
 #include "runtime/base/status.h"
-#include "runtime/image/puller.h"
 #include "runtime/image/reference.h"
 #include "runtime/sys/file.h"
 #include "server/core/layers_in_use.h"
+#include "server/work/cancellable_lock.h"
+#include "server/work/keyed_lock.h"
 
 namespace gantry::core {
 namespace {
 
 using image::ImportedImage;
-
-absl::StatusOr<record::ImageRecord> PullBlocking(
-    http::Client& http, const image::RegistryOptions& registry_options,
-    image::ImageStore& store, const image::Reference& reference,
-    const image::Credentials& credentials) {
-  image::RegistryClient registry(&http, registry_options, credentials);
-  image::Puller puller(&registry, &store, image::PullOptions{});
-  ASSIGN_OR_RETURN(std::unique_ptr<image::Pull> pull,
-                   puller.Resolve(reference));
-  for (size_t i = 0; i < pull->layers().size(); ++i) {
-    RETURN_IF_ERROR(pull->FetchLayer(i))
-        << "layer " << i + 1 << " of " << pull->layers().size();
-  }
-  return pull->Commit();
-}
 
 // Whether the same pull may succeed later, and then use what this one fetched.
 bool IsPassing(const absl::Status& error) {
@@ -55,14 +41,23 @@ work::Task<absl::StatusOr<std::string>> ImageService::Pull(
                       image::ParseReference(request.reference));
   const std::string name = reference.ToString();
   // A second pull of the same reference waits, and finds the work done.
-  work::KeyedLock::Guard guard =
-      co_await node_.name_locks.Acquire(absl::StrCat("image/", name));
+  std::optional<work::KeyedLock::Guard> turn =
+      co_await work::AcquireUnlessCancelled(
+          node_.name_locks, absl::StrCat("image/", name), node_.executor,
+          node_.tasks, request.cancellation);
+  if (!turn) co_return absl::CancelledError(absl::StrCat("pull ", name));
   LOG(INFO) << "pulling " << name;
-  absl::StatusOr<record::ImageRecord> image = co_await work::RunOn(
-      node_.blocking_executor, node_.executor, [this, &reference, &request] {
-        return PullBlocking(http_, registry_, node_.images, reference,
-                            request.credentials);
-      });
+  image::RegistryClient registry(&http_, registry_, request.credentials);
+  absl::StatusOr<record::ImageRecord> image =
+      co_await RunPull({.images = node_.images,
+                        .executor = node_.executor,
+                        .blocking_executor = node_.blocking_executor,
+                        .locks = node_.name_locks,
+                        .tasks = node_.tasks},
+                       registry, reference,
+                       {.max_parallel_layers = max_parallel_layers_,
+                        .observer = std::move(request.observer),
+                        .cancellation = request.cancellation});
   if (!image.ok() && !IsPassing(image.status())) co_await CollectGarbage();
   CO_RETURN_IF_ERROR(image) << "pull " << name;
   LOG(INFO) << "pulled " << name << " as " << image->id();

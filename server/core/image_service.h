@@ -21,7 +21,9 @@
 #include "runtime/http/client.h"
 #include "runtime/image/importer.h"
 #include "runtime/image/registry_client.h"
+#include "server/core/image_pull.h"
 #include "server/core/node.h"
+#include "server/work/cancellation.h"
 #include "server/work/task.h"
 
 namespace gantry::core {
@@ -30,6 +32,8 @@ struct PullRequest {
   std::string reference;
   // Never logged.
   image::Credentials credentials;
+  PullObserver observer = nullptr;
+  work::Cancellation cancellation = {};
 };
 
 struct FilesystemUsage {
@@ -42,12 +46,15 @@ struct FilesystemUsage {
 class ImageService {
  public:
   // All must outlive this. `registry_options` tells which registries may be
-  // spoken to without TLS, and the like.
+  // spoken to without TLS, and the like; `max_parallel_layers` is of one pull.
   ImageService(Node& node, http::Client& http,
-               image::RegistryOptions registry_options)
-      : node_(node), http_(http), registry_(std::move(registry_options)) {}
+               image::RegistryOptions registry_options, int max_parallel_layers)
+      : node_(node),
+        http_(http),
+        registry_(std::move(registry_options)),
+        max_parallel_layers_(max_parallel_layers) {}
 
-  // The id of the image the reference names now.
+  // The id of the image the reference names now. CANCELLED if the request is.
   work::Task<absl::StatusOr<std::string>> Pull(PullRequest request);
 
   // From a path of this host, or from a stream (a pipe will do).
@@ -73,6 +80,7 @@ class ImageService {
   Node& node_;
   http::Client& http_;
   const image::RegistryOptions registry_;
+  const int max_parallel_layers_;
 };
 
 }  // namespace gantry::core

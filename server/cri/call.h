@@ -17,6 +17,7 @@
 #include "absl/strings/string_view.h"
 #include "grpcpp/server_context.h"
 #include "grpcpp/support/server_callback.h"
+#include "server/work/cancellation.h"
 #include "server/work/task.h"
 #include "server/work/task_scope.h"
 
@@ -67,6 +68,31 @@ grpc::ServerUnaryReactor* AnswerLater(work::TaskScope& tasks,
                                    absl::StatusOr<Response> result) {
     FinishCall(reactor, call, std::move(result), response);
   });
+  return reactor;
+}
+
+// The same for a use case that ends early once the client has gone or its
+// deadline has passed: `start` makes its task. The answer is still given.
+class CancellableReactor : public grpc::ServerUnaryReactor {
+ public:
+  const work::Cancellation& cancellation() const { return cancellation_; }
+
+ private:
+  void OnCancel() override { cancellation_.Cancel(); }
+  void OnDone() override { delete this; }
+  work::Cancellation cancellation_;
+};
+
+template <typename Response, typename Start>
+grpc::ServerUnaryReactor* AnswerUnlessCancelled(work::TaskScope& tasks,
+                                                CallName call, Start start,
+                                                Response* response) {
+  auto* reactor = new CancellableReactor;
+  tasks.Start(start(reactor->cancellation()),
+              [reactor, response,
+               call = std::move(call)](absl::StatusOr<Response> result) {
+                FinishCall(reactor, call, std::move(result), response);
+              });
   return reactor;
 }
 

@@ -90,9 +90,11 @@ absl::StatusOr<ImageStatusResponse> StatusOf(
 }
 
 work::Task<absl::StatusOr<PullImageResponse>> Pull(
-    Services& services, const runtime::v1::PullImageRequest* request) {
+    Services& services, const runtime::v1::PullImageRequest* request,
+    work::Cancellation cancellation) {
   CO_ASSIGN_OR_RETURN(core::PullRequest pull,
                       PullRequestFromCri(*request, services.host));
+  pull.cancellation = std::move(cancellation);
   CO_ASSIGN_OR_RETURN(std::string id,
                       co_await services.images.Pull(std::move(pull)));
   PullImageResponse response;
@@ -167,12 +169,15 @@ grpc::ServerUnaryReactor* ImageRpcs::ImageStatus(
 }
 
 grpc::ServerUnaryReactor* ImageRpcs::PullImage(
-    grpc::CallbackServerContext* context,
+    grpc::CallbackServerContext* /*context*/,
     const runtime::v1::PullImageRequest* request,
     runtime::v1::PullImageResponse* response) {
-  return AnswerLater(services_.node.tasks, context,
-                     {"PullImage", request->image().image()},
-                     Pull(services_, request), response);
+  return AnswerUnlessCancelled(
+      services_.node.tasks, {"PullImage", request->image().image()},
+      [this, request](const work::Cancellation& cancellation) {
+        return Pull(services_, request, cancellation);
+      },
+      response);
 }
 
 grpc::ServerUnaryReactor* ImageRpcs::RemoveImage(
