@@ -136,13 +136,14 @@ absl::StatusOr<Bytes> Gzip::Produce() {
     state_.avail_in = input_.size();
     const uint32_t room = state_.avail_out;
     const int result = isal_inflate(&state_);
-    const size_t used = input_.size() - state_.avail_in;
-    input_.remove_prefix(used);
+    // Before avail_in is looked at: after an error it may count bytes of an
+    // earlier chunk.
     if (result != ISAL_DECOMP_OK) {
       return Damaged("gzip", result == ISAL_INCORRECT_CHECKSUM
                                  ? "wrong checksum"
                                  : absl::StrCat("error ", result));
     }
+    input_.remove_prefix(input_.size() - state_.avail_in);
     if (state_.block_state == ISAL_BLOCK_FINISH) {
       in_member_ = false;
     } else if (input_ended_ && room == state_.avail_out) {
