@@ -34,7 +34,7 @@ void AddCommon(CLI::App& command, Arguments& arguments) {
       ->capture_default_str();
   command
       .add_option("--scratch", arguments.options.scratch,
-                  "Directory for the floor's overlay and for logs")
+                  "Directory for the floor's files and for logs")
       ->check(CLI::ExistingDirectory)
       ->capture_default_str();
   command.add_flag("--json", arguments.json, "JSON in place of a table");
@@ -54,6 +54,18 @@ void AddEndpoint(CLI::App& command, Arguments& arguments) {
   command.add_option("--pid", arguments.pid, "PID namespace: container or pod")
       ->check(CLI::IsMember({"container", "pod"}))
       ->capture_default_str();
+}
+
+void AddPull(CLI::App& command, Arguments& arguments) {
+  ModeOptions& options = arguments.options;
+  command
+      .add_option("--endpoint", options.pull_endpoints,
+                  "Socket of a CRI server; more than one are compared")
+      ->required();
+  command
+      .add_option("--image", options.endpoint.image,
+                  "In a registry, and on none of the servers' nodes")
+      ->required();
 }
 
 CLI::App* AddMode(CLI::App& app, Arguments& arguments, const char* name,
@@ -80,6 +92,9 @@ int Run(int argc, char** argv) {
       ->add_option("--parallel", arguments.options.parallel, "How many at once")
       ->check(CLI::Range(1, 1000))
       ->capture_default_str();
+  AddPull(*AddMode(app, arguments, "pull",
+                   "Cold pulls of an image, which is removed after each", Pull),
+          arguments);
   AddMode(app, arguments, "floor", "The kernel's own work alone", FloorOnly);
   CLI11_PARSE(app, argc, argv);
   arguments.options.endpoint.host_network = arguments.network == "host";

@@ -6,6 +6,7 @@
 #define GANTRY_TOOLS_BENCH_MODE_H_
 
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
@@ -21,14 +22,20 @@ struct ModeOptions {
   int parallel = 10;
   // After that no new life or measurement begins.
   absl::Duration longest = absl::Minutes(10);
-  // For the floor's overlay and the containers' logs.
+  // For the floor's overlay and the containers' logs; of Pull, for the floor's
+  // files: on the file system that the servers keep images on.
   std::string scratch = "/tmp";
+  // The servers that Pull compares, in place of endpoint.socket.
+  std::vector<std::string> pull_endpoints;
 };
 
 // Each call of a pod's life one after the other, and the floor between lives.
 absl::StatusOr<Report> Latency(const ModeOptions& options);
 // Many lives at once.
 absl::StatusOr<Report> Parallel(const ModeOptions& options);
+// Cold pulls of endpoint.image, which must be on none of the servers, and the
+// floor between (pull_floor.h).
+absl::StatusOr<Report> Pull(const ModeOptions& options);
 // The floor alone.
 absl::StatusOr<Report> FloorOnly(const ModeOptions& options);
 
