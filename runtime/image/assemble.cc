@@ -1,5 +1,8 @@
 #include "runtime/image/assemble.h"
 
+#include <fcntl.h>
+
+#include <algorithm>
 #include <memory>
 #include <utility>
 
@@ -7,6 +10,9 @@
 #include "absl/strings/str_cat.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/status.h"
+#include "runtime/base/unique_fd.h"
+#include "runtime/image/implied_directories.h"
+#include "runtime/sys/file.h"
 
 namespace gantry::image {
 namespace {
@@ -23,6 +29,20 @@ constexpr absl::string_view kLayerTypes[] = {
     "application/vnd.docker.image.rootfs.diff.tar.zstd",
     "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip",
 };
+
+// What a layer may inflate to, as a multiple of its blob: deflate's best is
+// 1032, zstd has no bound. Small layers are not judged.
+constexpr int64_t kMaxInflation = 300;
+constexpr int64_t kInflationCountsFrom = int64_t{1} << 30;
+
+UnpackLimits LimitsFor(const std::optional<Descriptor>& blob,
+                       UnpackLimits limits) {
+  if (!blob || blob->size > limits.max_tar_bytes / kMaxInflation) return limits;
+  limits.max_tar_bytes =
+      std::min(limits.max_tar_bytes,
+               std::max(blob->size * kMaxInflation, kInflationCountsFrom));
+  return limits;
+}
 
 // Checks a blob as it passes: by the writer that keeps it, or by itself.
 class BlobCheck {
@@ -107,8 +127,11 @@ absl::StatusOr<LayerInfo> StoreLayer(ByteSource* source,
   });
   ASSIGN_OR_RETURN(std::unique_ptr<LayerDraft> draft, layers->Begin());
   ASSIGN_OR_RETURN(UnpackResult unpacked,
-                   UnpackLayer(&observed, draft->fs_fd(), options.limits,
-                               options.cancelled));
+                   UnpackLayer(&observed, draft->fs_fd(),
+                               {.limits = LimitsFor(blob, options.limits),
+                                .cancelled = options.cancelled,
+                                .run_aside = options.run_aside,
+                                .abandon = options.abandon}));
   // Nothing of the layer is visible until all three have been found right.
   if (check) {
     RETURN_IF_ERROR(check->Finish());
@@ -122,6 +145,40 @@ absl::StatusOr<LayerInfo> StoreLayer(ByteSource* source,
     RETURN_IF_ERROR(writer->Commit());
   }
   return layers->Publish(std::move(draft), diff_id);
+}
+
+absl::StatusOr<HoldTable::Hold> AddImpliedDirectories(
+    LayerStore* layers, record::ImageRecord* image) {
+  std::vector<UniqueFd> opened;
+  std::vector<int> fds;
+  for (const record::ImageLayer& layer : image->layers()) {
+    ASSIGN_OR_RETURN(Digest diff_id, Digest::Parse(layer.diff_id()));
+    const std::optional<LayerInfo> info = layers->Find(diff_id);
+    if (!info) {
+      return absl::NotFoundError(
+          absl::StrCat("layer ", layer.diff_id(), " is not in the store"));
+    }
+    ASSIGN_OR_RETURN(UniqueFd fd,
+                     sys::OpenAt(layers->dir_fd(), info->LowerDir(),
+                                 O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
+    fds.push_back(fd.get());
+    opened.push_back(std::move(fd));
+  }
+  ASSIGN_OR_RETURN(std::vector<TarEntry> directories, ImpliedDirectories(fds),
+                   "implied directories");
+  if (directories.empty()) return HoldTable::Hold();
+  const Digest id = DigestOf(Describe(directories));
+  HoldTable::Hold hold = layers->Hold(id);
+  if (!layers->Find(id)) {
+    ASSIGN_OR_RETURN(std::unique_ptr<LayerDraft> draft, layers->Begin());
+    RETURN_IF_ERROR(MakeDirectories(directories, draft->fs_fd()))
+        << "implied directories";
+    RETURN_IF_ERROR(layers->Publish(std::move(draft), id));
+  }
+  record::ImageLayer* layer = image->add_layers();
+  layer->set_diff_id(id.ToString());
+  layer->set_media_type(std::string(kDirectoriesLayer));
+  return hold;
 }
 
 record::ImageConfigRecord ToRecord(const ImageConfig& config) {

@@ -17,13 +17,15 @@
 #include "runtime/image/byte_source.h"
 #include "runtime/image/content_store.h"
 #include "runtime/image/digest.h"
+#include "runtime/image/holds.h"
 #include "runtime/image/layer_store.h"
 #include "runtime/image/manifest.h"
+#include "runtime/image/read_ahead.h"
 #include "runtime/image/unpacker.h"
 
 namespace gantry::image {
 
-// Bytes of one layer's blob read so far.
+// Bytes of one layer's blob read so far. Called on whatever thread reads.
 using LayerProgress = std::function<void(int64_t bytes)>;
 
 struct StoreLayerOptions {
@@ -31,6 +33,9 @@ struct StoreLayerOptions {
   bool keep_blob = true;
   LayerProgress progress;           // may be null
   std::function<bool()> cancelled;  // may be null
+  // As UnpackOptions has them; may be null.
+  RunAside run_aside;
+  std::function<void()> abandon;
 };
 
 // The layer media types that can be unpacked; UNIMPLEMENTED for others.
@@ -42,8 +47,10 @@ absl::Status CheckLayerCount(const Manifest& manifest,
 
 // Reads the blob once: hashes it, keeps a copy in `content` if wanted, inflates
 // and unpacks it; then checks size, blob digest and diffID, and only then
-// publishes the layer. DATA_LOSS says which of them is wrong. Without `blob`
-// (a docker-archive), only the diffID is checked and nothing is kept.
+// publishes the layer. DATA_LOSS says which of them is wrong;
+// RESOURCE_EXHAUSTED if it inflates to more than 1 GiB and 300 times the size
+// of its blob. Without `blob` (a docker-archive), only the diffID is checked
+// and nothing is kept.
 absl::StatusOr<LayerInfo> StoreLayer(ByteSource* source,
                                      const std::optional<Descriptor>& blob,
                                      const Digest& diff_id,
@@ -57,6 +64,16 @@ record::ImageRecord MakeImageRecord(const Digest& id, const ImageConfig& config,
                                     const std::optional<Manifest>& manifest,
                                     const std::vector<Digest>& documents,
                                     const ContentStore& content);
+
+// What a layer that AddImpliedDirectories made is, in place of a media type.
+inline constexpr absl::string_view kDirectoriesLayer =
+    "application/vnd.gantry.directories";
+
+// Adds to an image whose layers are all in the store the layer that it needs
+// on top (implied_directories.h), made and published if need be; mostly none.
+// It has no blob. The hold keeps it until the image is written.
+absl::StatusOr<HoldTable::Hold> AddImpliedDirectories(
+    LayerStore* layers, record::ImageRecord* image);
 
 record::ImageConfigRecord ToRecord(const ImageConfig& config);
 

@@ -217,6 +217,8 @@ absl::StatusOr<ImportedImage> Importer::FromManifest(
     ref.digest = documents_.front();
     image.add_repo_digests(ref.Digested());
   }
+  ASSIGN_OR_RETURN(HoldTable::Hold directories,
+                   AddImpliedDirectories(&store_->layers(), &image));
   ASSIGN_OR_RETURN(image, store_->Put(std::move(image)));
   return ImportedImage{.id = image.id(), .names = std::move(names)};
 }
@@ -297,6 +299,8 @@ absl::StatusOr<ImportedImage> Importer::FromDocker(const json::Value& entry) {
     image.add_repo_tags(ref.Tagged());
     imported.names.push_back(ref.Tagged());
   }
+  ASSIGN_OR_RETURN(HoldTable::Hold directories,
+                   AddImpliedDirectories(&store_->layers(), &image));
   RETURN_IF_ERROR(store_->Put(std::move(image)));
   return imported;
 }

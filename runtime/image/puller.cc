@@ -1,5 +1,6 @@
 #include "runtime/image/puller.h"
 
+#include <atomic>
 #include <optional>
 #include <utility>
 #include <variant>
@@ -113,12 +114,19 @@ absl::StatusOr<std::unique_ptr<Pull>> Puller::Resolve(const Reference& ref) {
 absl::Status Pull::FetchLayer(size_t i, const LayerProgress& progress) {
   const PullLayer& layer = layers_.at(i);
   if (store_->layers().Find(layer.diff_id)) return absl::OkStatus();
+  // A layer that cannot be unpacked does not wait for the rest of its bytes.
+  std::atomic<bool> abandoned = false;
+  const auto given_up = [this, &abandoned] {
+    return abandoned || (options_.cancelled && options_.cancelled());
+  };
   const StoreLayerOptions options = {.limits = options_.limits,
                                      .keep_blob = options_.keep_layer_blobs,
                                      .progress = progress,
-                                     .cancelled = options_.cancelled};
+                                     .cancelled = given_up,
+                                     .run_aside = options_.run_aside,
+                                     .abandon = [&] { abandoned = true; }};
   ASSIGN_OR_RETURN(std::unique_ptr<ByteSource> source,
-                   registry_->OpenBlob(*ref_, layer.blob, options_.cancelled));
+                   registry_->OpenBlob(*ref_, layer.blob, given_up));
   RETURN_IF_ERROR(StoreLayer(source.get(), layer.blob, layer.diff_id,
                              &store_->content(), &store_->layers(), options))
       << ref_->ToString() << ": layer " << layer.blob.digest.ToString();
@@ -140,6 +148,8 @@ absl::StatusOr<record::ImageRecord> Pull::Commit() {
     named.digest = document;
     image.add_repo_digests(named.Digested());
   }
+  ASSIGN_OR_RETURN(HoldTable::Hold directories,
+                   AddImpliedDirectories(&store_->layers(), &image));
   return store_->Put(std::move(image));
 }
 

@@ -25,6 +25,7 @@
 #include "runtime/image/assemble.h"
 #include "runtime/image/image_store.h"
 #include "runtime/image/manifest.h"
+#include "runtime/image/read_ahead.h"
 #include "runtime/image/reference.h"
 #include "runtime/image/registry_client.h"
 
@@ -37,6 +38,8 @@ struct PullOptions {
   // for digest and for unpacking again without the network.
   bool keep_layer_blobs = true;
   std::function<bool()> cancelled;  // may be null
+  // Another thread for each layer that is fetched (read_ahead.h); may be null.
+  RunAside run_aside;
 };
 
 struct PullLayer {

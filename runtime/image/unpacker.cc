@@ -11,11 +11,12 @@
 #include <vector>
 
 #include "absl/strings/escaping.h"
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "runtime/base/status.h"
 #include "runtime/base/unique_fd.h"
 #include "runtime/image/decompress.h"
+#include "runtime/image/implied_directories.h"
+#include "runtime/image/layer_dress.h"
 #include "runtime/image/layer_node.h"
 #include "runtime/image/layer_path.h"
 #include "runtime/image/tar_reader.h"
@@ -32,18 +33,6 @@ constexpr int64_t kMaxId = 0xfffffffe;  // (uid_t)-1 means "leave it" to chown
 
 absl::Status Bad(absl::string_view why) {
   return absl::InvalidArgumentError(why);
-}
-
-// overlay's own attributes would steer the mount (redirect, metacopy) out of
-// the layer; those of security modules speak of the machine they come from.
-bool IsWantedXattr(absl::string_view key) {
-  using absl::StartsWith;
-  if (StartsWith(key, "trusted.overlay.") || StartsWith(key, "user.overlay.")) {
-    return false;
-  }
-  return StartsWith(key, "user.") || StartsWith(key, "trusted.") ||
-         key == "security.capability" || key == "system.posix_acl_access" ||
-         key == "system.posix_acl_default";
 }
 
 class Unpacker {
@@ -80,11 +69,7 @@ class Unpacker {
   absl::Status MakeImplied(int parent, const std::string& base, int why);
   // Clears the way for a new node of this name.
   absl::Status RemoveExisting(int parent, const std::string& base);
-  absl::Status DressFd(int fd, const TarEntry& entry);
-  absl::Status SetXattrs(
-      const TarEntry& entry,
-      const std::function<absl::Status(const std::string&, absl::string_view)>&
-          set);
+  absl::Status NoteDirectoryTime(std::string path, const timespec& mtime);
   absl::Status SetDirectoryTimes();
 
   const int root_;
@@ -95,6 +80,7 @@ class Unpacker {
   UniqueFd cached_;
   // Set last, for making what is inside changes them.
   std::vector<std::pair<std::string, timespec>> directory_times_;
+  int64_t directory_name_bytes_ = 0;
   int64_t entries_ = 0;
   int64_t file_bytes_ = 0;
   int64_t skipped_xattrs_ = 0;
@@ -153,10 +139,10 @@ absl::Status Unpacker::ApplyRoot(const TarEntry& entry) {
   if (entry.hard_link || !S_ISDIR(entry.type)) {
     return Bad("the layer's root is not a directory");
   }
-  directory_times_.emplace_back(".", entry.mtime);
+  RETURN_IF_ERROR(NoteDirectoryTime(".", entry.mtime));
   ASSIGN_OR_RETURN(UniqueFd fd,
                    sys::OpenAt(root_, ".", O_RDONLY | O_DIRECTORY));
-  return DressFd(fd.get(), entry);
+  return DressFd(fd.get(), entry, &skipped_xattrs_);
 }
 
 // A whiteout is about the layers below; what this layer brings itself stays.
@@ -213,9 +199,16 @@ absl::StatusOr<UniqueFd> Unpacker::MakeParents(const std::string& dir) {
     absl::StatusOr<UniqueFd> opened =
         sys::OpenInRoot(root_, prefix, O_PATH | O_DIRECTORY);
     if (!opened.ok()) {
-      RETURN_IF_ERROR(MakeImplied(at.get(), dir.substr(begin, end - begin),
-                                  ErrnoOf(opened.status())));
-      opened = sys::OpenInRoot(root_, prefix, O_PATH | O_DIRECTORY);
+      const std::string base = dir.substr(begin, end - begin);
+      const absl::StatusOr<struct stat> there =
+          sys::StatAt(at.get(), base, AT_SYMLINK_NOFOLLOW);
+      if (there.ok() && S_ISLNK(there->st_mode)) {
+        // "bin -> usr/bin" before "usr/bin": made where it leads, inside.
+        opened = sys::MkdirAllInRoot(root_, prefix, kImpliedDirMode);
+      } else {
+        RETURN_IF_ERROR(MakeImplied(at.get(), base, ErrnoOf(opened.status())));
+        opened = sys::OpenInRoot(root_, prefix, O_PATH | O_DIRECTORY);
+      }
     }
     if (!opened.ok()) return opened.status();
     at = *std::move(opened);
@@ -243,11 +236,12 @@ absl::Status Unpacker::MakeImplied(int parent, const std::string& base,
   // Whatever the umask says and a set-gid parent hands down.
   RETURN_IF_ERROR(SetOwner(parent, base, 0, 0));
   RETURN_IF_ERROR(SetMode(parent, base, kImpliedDirMode));
-  if (!opaque) return absl::OkStatus();
   ASSIGN_OR_RETURN(
       UniqueFd made,
-      sys::OpenAt(parent, base, O_PATH | O_DIRECTORY | O_NOFOLLOW));
-  return SetOpaque(made.get());
+      sys::OpenAt(parent, base, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
+  // One that hides those below has nothing to take over from them.
+  if (opaque) return SetOpaque(made.get());
+  return MarkImplied(root_, made.get());
 }
 
 absl::Status Unpacker::RemoveExisting(int parent, const std::string& base) {
@@ -269,6 +263,7 @@ absl::Status Unpacker::RemoveExisting(int parent, const std::string& base) {
 absl::Status Unpacker::Directory(int parent, const LayerPath& path,
                                  const TarEntry& entry) {
   bool opaque = false;
+  bool was_there = false;
   absl::Status made = sys::MkdirAt(parent, path.base, 0700);
   if (ErrnoOf(made) == EEXIST) {
     ASSIGN_OR_RETURN(struct stat there,
@@ -279,6 +274,7 @@ absl::Status Unpacker::Directory(int parent, const LayerPath& path,
       made = sys::MkdirAt(parent, path.base, 0700);
     } else {
       made = absl::OkStatus();
+      was_there = true;
     }
   }
   RETURN_IF_ERROR(made);
@@ -288,10 +284,13 @@ absl::Status Unpacker::Directory(int parent, const LayerPath& path,
   if (opaque) {
     RETURN_IF_ERROR(SetOpaque(fd.get()));
   }
-  directory_times_.emplace_back(
+  if (was_there) {
+    RETURN_IF_ERROR(UnmarkImplied(fd.get()));
+  }
+  RETURN_IF_ERROR(NoteDirectoryTime(
       path.dir.empty() ? path.base : absl::StrCat(path.dir, "/", path.base),
-      entry.mtime);
-  return DressFd(fd.get(), entry);
+      entry.mtime));
+  return DressFd(fd.get(), entry, &skipped_xattrs_);
 }
 
 absl::Status Unpacker::RegularFile(int parent, const std::string& base,
@@ -306,14 +305,16 @@ absl::Status Unpacker::RegularFile(int parent, const std::string& base,
   // O_EXCL: a name that exists is taken away first and never written through,
   // for it may be a link to something else.
   constexpr int kFlags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW;
-  absl::StatusOr<UniqueFd> fd = sys::OpenAt(parent, base, kFlags, 0600);
+  // Mostly what DressFd would set; set-id bits wait for the owner.
+  const mode_t mode = entry.mode & 0777;
+  absl::StatusOr<UniqueFd> fd = sys::OpenAt(parent, base, kFlags, mode);
   if (ErrnoOf(fd.status()) == EEXIST) {
     RETURN_IF_ERROR(RemoveExisting(parent, base));
-    fd = sys::OpenAt(parent, base, kFlags, 0600);
+    fd = sys::OpenAt(parent, base, kFlags, mode);
   }
   if (!fd.ok()) return fd.status();
   RETURN_IF_ERROR(WriteData(fd->get(), entry, reader));
-  RETURN_IF_ERROR(DressFd(fd->get(), entry));
+  RETURN_IF_ERROR(DressFd(fd->get(), entry, &skipped_xattrs_));
   return SetTime(fd->get(), entry.mtime);
 }
 
@@ -390,40 +391,19 @@ absl::Status Unpacker::OtherNode(int parent, const std::string& base,
     made = make();
   }
   RETURN_IF_ERROR(made);
-  RETURN_IF_ERROR(SetOwner(parent, base, entry.uid, entry.gid));
-  RETURN_IF_ERROR(
-      SetXattrs(entry, [&](const std::string& key, absl::string_view value) {
-        return SetXattr(parent, base, key, value);
-      }));
-  if (entry.type != S_IFLNK) {
-    RETURN_IF_ERROR(SetMode(parent, base, entry.mode));
-  }
-  return SetTime(parent, base, entry.mtime);
+  return DressAt(parent, base, entry, &skipped_xattrs_);
 }
 
-absl::Status Unpacker::SetXattrs(
-    const TarEntry& entry,
-    const std::function<absl::Status(const std::string&, absl::string_view)>&
-        set) {
-  for (const auto& [key, value] : entry.xattrs) {
-    if (!IsWantedXattr(key)) continue;
-    absl::Status status = set(key, value);
-    if (ErrnoOf(status) == EOPNOTSUPP) {
-      ++skipped_xattrs_;
-    } else {
-      RETURN_IF_ERROR(status);
-    }
+absl::Status Unpacker::NoteDirectoryTime(std::string path,
+                                         const timespec& mtime) {
+  directory_name_bytes_ += path.size();
+  if (directory_name_bytes_ > limits_.max_directory_name_bytes) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat("the names of the layer's directories take more than the ",
+                     limits_.max_directory_name_bytes, " bytes allowed"));
   }
+  directory_times_.emplace_back(std::move(path), mtime);
   return absl::OkStatus();
-}
-
-// The order matters: chown takes away set-id bits and capabilities.
-absl::Status Unpacker::DressFd(int fd, const TarEntry& entry) {
-  RETURN_IF_ERROR(SetOwner(fd, entry.uid, entry.gid));
-  RETURN_IF_ERROR(SetMode(fd, entry.mode));
-  return SetXattrs(entry, [&](const std::string& key, absl::string_view value) {
-    return SetXattr(fd, key, value);
-  });
 }
 
 absl::Status Unpacker::SetDirectoryTimes() {
@@ -439,16 +419,25 @@ absl::Status Unpacker::SetDirectoryTimes() {
 
 }  // namespace
 
-absl::StatusOr<UnpackResult> UnpackLayer(
-    ByteSource* layer, int dirfd, const UnpackLimits& limits,
-    const std::function<bool()>& cancelled) {
+absl::StatusOr<UnpackResult> UnpackLayer(ByteSource* layer, int dirfd,
+                                         const UnpackOptions& options) {
   ASSIGN_OR_RETURN(std::unique_ptr<ByteSource> inflated,
-                   NewDecompressor(layer, limits.max_tar_bytes));
+                   NewDecompressor(layer, options.limits.max_tar_bytes));
   HashingSource tar(inflated.get(), Digest::Algorithm::kSha256);
-  Unpacker unpacker(dirfd, limits, cancelled);
-  RETURN_IF_ERROR(unpacker.Run(&tar));
-  // What follows the end of the archive belongs to the diffID.
-  RETURN_IF_ERROR(Drain(&tar));
+  Unpacker unpacker(dirfd, options.limits, options.cancelled);
+  const auto run = [&](ByteSource* source) -> absl::Status {
+    RETURN_IF_ERROR(unpacker.Run(source));
+    // What follows the end of the archive belongs to the diffID.
+    return Drain(source);
+  };
+  if (options.run_aside) {
+    ReadAhead ahead(&tar, options.run_aside);
+    absl::Status status = run(&ahead);
+    if (!status.ok() && options.abandon) options.abandon();
+    RETURN_IF_ERROR(status);
+  } else {
+    RETURN_IF_ERROR(run(&tar));
+  }
   UnpackResult result = {.diff_id = tar.Finish(),
                          .tar_bytes = tar.bytes(),
                          .entries = unpacker.entries(),

@@ -12,6 +12,9 @@
 // the last wins, but a whiteout never hides what its own layer brings.
 // Directories that are implied and not in the archive get 0755, root.
 // Thread safety: as many at once as there are directories. Blocks; long.
+// Memory, of one call: the decompressor's (decompress.h), 4 MiB read ahead, the
+// headers of one entry (tar_reader.h), the names of the layer's directories (at
+// most 64 MiB) and 48 bytes for each.
 
 #ifndef GANTRY_RUNTIME_IMAGE_UNPACKER_H_
 #define GANTRY_RUNTIME_IMAGE_UNPACKER_H_
@@ -22,6 +25,7 @@
 #include "absl/status/statusor.h"
 #include "runtime/image/byte_source.h"
 #include "runtime/image/digest.h"
+#include "runtime/image/read_ahead.h"
 
 namespace gantry::image {
 
@@ -31,6 +35,20 @@ struct UnpackLimits {
   // a sparse file of a few bytes may claim any size.
   int64_t max_tar_bytes = int64_t{256} << 30;
   int64_t max_file_bytes = int64_t{1} << 40;
+  // Of the names of all directories together, which are kept until the end:
+  // about a million of them.
+  int64_t max_directory_name_bytes = int64_t{64} << 20;
+};
+
+struct UnpackOptions {
+  UnpackLimits limits;
+  std::function<bool()> cancelled;  // may be null
+  // Reads, hashes and inflates the layer on a thread beside the one that writes
+  // files. Null: one after the other.
+  RunAside run_aside;
+  // Called when unpacking ends early, with run_aside: makes a call of
+  // layer->Next() that waits return soon. May be null.
+  std::function<void()> abandon;
 };
 
 struct UnpackResult {
@@ -45,9 +63,8 @@ struct UnpackResult {
 // empty directory `dirfd`. INVALID_ARGUMENT names the entry that is malformed
 // or hostile; CANCELLED once `cancelled` says so. After an error the directory
 // holds a part of the layer and must be thrown away.
-absl::StatusOr<UnpackResult> UnpackLayer(
-    ByteSource* layer, int dirfd, const UnpackLimits& limits = {},
-    const std::function<bool()>& cancelled = nullptr);
+absl::StatusOr<UnpackResult> UnpackLayer(ByteSource* layer, int dirfd,
+                                         const UnpackOptions& options = {});
 
 }  // namespace gantry::image
 

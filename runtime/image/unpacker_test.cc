@@ -6,11 +6,15 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include <functional>
 #include <memory>
 #include <string>
+#include <thread>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/synchronization/notification.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "runtime/base/testing/status_matchers.h"
@@ -58,7 +62,7 @@ class UnpackerTest : public ::testing::Test {
   absl::StatusOr<UnpackResult> Unpack(const std::string& tar,
                                       const UnpackLimits& limits = {}) {
     StringSource source(tar, 5000);
-    return UnpackLayer(&source, layer_.get(), limits);
+    return UnpackLayer(&source, layer_.get(), {.limits = limits});
   }
 
   struct stat Stat(absl::string_view path) {
@@ -311,6 +315,21 @@ TEST_F(UnpackerTest, ParentLinkInsideTheLayerIsFollowed) {
   EXPECT_TRUE(S_ISLNK(Stat("lib").st_mode));
 }
 
+TEST_F(UnpackerTest, ParentLinkMayComeBeforeWhatItLeadsTo) {
+  ASSERT_OK(Unpack(TarBuilder()
+                       .Symlink("bin", "usr/bin")
+                       .File("bin/sh", "#")
+                       .Dir("usr", {.mode = 0711})
+                       .Symlink("out", Outside())
+                       .File("out/marker", "x")
+                       .Done()));
+  EXPECT_TRUE(S_ISLNK(Stat("bin").st_mode));
+  EXPECT_EQ(Content("usr/bin/sh"), "#");
+  EXPECT_EQ(Stat("usr").st_mode, mode_t{S_IFDIR | 0711});
+  // Inside the layer; TearDown looks at the one outside.
+  EXPECT_EQ(Content(Outside().substr(1) + "/marker"), "x");
+}
+
 TEST_F(UnpackerTest, HardLinkToASymlinkLinksTheLinkItself) {
   ASSERT_OK(Unpack(TarBuilder()
                        .Symlink("s", Outside() + "/marker")
@@ -374,6 +393,11 @@ TEST_F(UnpackerTest, LimitsEndTheUnpacking) {
               StatusIs(absl::StatusCode::kResourceExhausted));
   EXPECT_THAT(Unpack(tar, {.max_file_bytes = 2}),
               StatusIs(absl::StatusCode::kResourceExhausted));
+  // Seen to fail without the check in NoteDirectoryTime.
+  EXPECT_THAT(Unpack(TarBuilder().Dir("abc").Dir("abc/de").Done(),
+                     {.max_directory_name_bytes = 8}),
+              StatusIs(absl::StatusCode::kResourceExhausted,
+                       HasSubstr("names of the layer's directories")));
   EXPECT_THAT(
       Unpack(
           Gzipped(TarBuilder().File("z", std::string(10'000'000, '\0')).Done()),
@@ -395,8 +419,53 @@ TEST_F(UnpackerTest, EntryBelowAFileIsRefused) {
 
 TEST_F(UnpackerTest, CancelEndsTheUnpacking) {
   StringSource source(TarBuilder().File("f", "x").Done());
-  EXPECT_THAT(UnpackLayer(&source, layer_.get(), {}, [] { return true; }),
-              StatusIs(absl::StatusCode::kCancelled));
+  EXPECT_THAT(
+      UnpackLayer(&source, layer_.get(), {.cancelled = [] { return true; }}),
+      StatusIs(absl::StatusCode::kCancelled));
+}
+
+// Gives its bytes, then waits to be told that nobody wants more.
+class WaitingSource : public ByteSource {
+ public:
+  explicit WaitingSource(std::string data) : data_(std::move(data)) {}
+  absl::StatusOr<absl::string_view> Next() override {
+    if (!given_) {
+      given_ = true;
+      return absl::string_view(data_);
+    }
+    abandoned.WaitForNotification();
+    return absl::CancelledError("abandoned");
+  }
+  absl::Notification abandoned;
+
+ private:
+  const std::string data_;
+  bool given_ = false;
+};
+
+TEST_F(UnpackerTest, ReadsOnAThreadOfItsOwnIfItMay) {
+  std::thread beside;
+  UnpackOptions options;
+  options.run_aside = [&](std::function<void()> work) {
+    beside = std::thread(std::move(work));
+  };
+  const std::string tar =
+      TarBuilder().File("f", std::string(5 << 20, 'f')).Done();
+  StringSource source(Gzipped(tar));
+  ASSERT_OK_AND_ASSIGN(UnpackResult result,
+                       UnpackLayer(&source, layer_.get(), options));
+  beside.join();
+  EXPECT_EQ(result.diff_id, DigestOf(tar));
+  EXPECT_EQ(result.tar_bytes, tar.size());
+  EXPECT_EQ(Stat("f").st_size, 5 << 20);
+
+  // A hostile entry ends it, though the rest of the layer never comes.
+  WaitingSource waiting(TarBuilder().File("../f", "x").Open() +
+                        std::string(3 << 20, '\0'));
+  options.abandon = [&] { waiting.abandoned.Notify(); };
+  EXPECT_THAT(UnpackLayer(&waiting, layer_.get(), options),
+              StatusIs(absl::StatusCode::kInvalidArgument));
+  beside.join();
 }
 
 TEST_F(UnpackerTest, EveryTruncationOfALayerIsAnErrorOrShorter) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <numeric>
 #include <optional>
@@ -76,6 +77,9 @@ void LayerPull::Fail(const absl::Status& status) {
 work::Task<absl::Status> LayerPull::Resolve(image::RegistryClient& registry,
                                             const image::Reference& reference) {
   options_.image.cancelled = [stop = stop_] { return stop.IsCancelled(); };
+  options_.image.run_aside = [this](std::function<void()> work) {
+    means_.layer_executor.Post(std::move(work));
+  };
   image::Puller puller(&registry, &means_.images, options_.image);
   auto pull = co_await work::RunOn(
       means_.blocking_executor, means_.executor,

@@ -68,6 +68,9 @@ struct PullMeans {
   // Short steps, and what blocks.
   work::Executor& executor;
   work::Executor& blocking_executor;
+  // A second thread for each layer; has as many as blocking_executor, so that
+  // none of that one's waits for nothing.
+  work::Executor& layer_executor;
   // "layer/DIFFID" is held while a layer is fetched.
   work::KeyedLock& locks;
   work::TaskScope& tasks;

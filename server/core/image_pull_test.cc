@@ -134,6 +134,7 @@ class ImagePullTest : public ::testing::Test {
     tasks_.Start(RunPull({.images = *store_,
                           .executor = executor_,
                           .blocking_executor = blocking_,
+                          .layer_executor = layers_,
                           .locks = locks_,
                           .tasks = tasks_},
                          run->registry, *image::ParseReference(name), options),
@@ -171,6 +172,7 @@ class ImagePullTest : public ::testing::Test {
   GatedClient gate_{&registry_};
   work::Executor executor_{"core", 2};
   work::Executor blocking_{"blocking", 8};
+  work::Executor layers_{"layers", 8};
   work::KeyedLock locks_{executor_};
   work::TaskScope tasks_;
   PullOptions options_;

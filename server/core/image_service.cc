@@ -52,6 +52,7 @@ work::Task<absl::StatusOr<std::string>> ImageService::Pull(
       co_await RunPull({.images = node_.images,
                         .executor = node_.executor,
                         .blocking_executor = node_.blocking_executor,
+                        .layer_executor = layer_executor_,
                         .locks = node_.name_locks,
                         .tasks = node_.tasks},
                        registry, reference,

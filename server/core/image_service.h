@@ -24,6 +24,7 @@
 #include "server/core/image_pull.h"
 #include "server/core/node.h"
 #include "server/work/cancellation.h"
+#include "server/work/executor.h"
 #include "server/work/task.h"
 
 namespace gantry::core {
@@ -46,13 +47,16 @@ struct FilesystemUsage {
 class ImageService {
  public:
   // All must outlive this. `registry_options` tells which registries may be
-  // spoken to without TLS, and the like; `max_parallel_layers` is of one pull.
+  // spoken to without TLS, and the like; `max_parallel_layers` is of one pull;
+  // `threads` is how many the node's blocking executor has.
   ImageService(Node& node, http::Client& http,
-               image::RegistryOptions registry_options, int max_parallel_layers)
+               image::RegistryOptions registry_options, int max_parallel_layers,
+               int threads)
       : node_(node),
         http_(http),
         registry_(std::move(registry_options)),
-        max_parallel_layers_(max_parallel_layers) {}
+        max_parallel_layers_(max_parallel_layers),
+        layer_executor_("layers", threads) {}
 
   // The id of the image the reference names now. CANCELLED if the request is.
   work::Task<absl::StatusOr<std::string>> Pull(PullRequest request);
@@ -81,6 +85,8 @@ class ImageService {
   http::Client& http_;
   const image::RegistryOptions registry_;
   const int max_parallel_layers_;
+  // Receives and inflates what a thread of the blocking executor unpacks.
+  work::Executor layer_executor_;
 };
 
 }  // namespace gantry::core
