@@ -7,6 +7,7 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 "../lib"))
 import gantry_case
+import gantry_cgroup as cgroup
 import gantry_host as host
 from gantry_case import BUSYBOX, FOREVER, STRESS, say, wait_until
 from gantry_fields import covers
@@ -22,12 +23,11 @@ class Cgroup(gantry_case.GantryCase):
     def path(self, container):
         return self.info(container)["cgroup_path"]
 
-    def value(self, container, controller, file):
-        """A number of a v1 controller's file."""
-        point = host.controller(controller)
-        if point is None:
-            self.skipTest(f"no v1 hierarchy with {controller}")
-        return int(host.read(f"{point}{self.path(container)}/{file}"))
+    def memory(self, container):
+        return cgroup.memory(self.path(container))
+
+    def shares(self, container):
+        return cgroup.shares(self.path(container))
 
     def test_memory_over_the_limit_is_never_had(self):
         pod = self.make_pod()
@@ -35,7 +35,9 @@ class Cgroup(gantry_case.GantryCase):
             pod, image=STRESS,
             command=["stress", "--vm", "1", "--vm-bytes", "200m", "--vm-keep",
                      "--timeout", "4"],
-            resources={"memory_limit_in_bytes": 100 * MIB})
+            resources={"memory_limit_in_bytes": 100 * MIB,
+                       "memory_swap_limit_in_bytes": 100 * MIB})
+        path = self.path(container)
         most = 0
 
         def ended():
@@ -43,14 +45,12 @@ class Cgroup(gantry_case.GantryCase):
             status = self.status(container)
             if status.state == self.api.CONTAINER_EXITED:
                 return status
-            for folder in host.cgroup_dirs(self.server.cgroup_parent):
-                if folder.endswith(container) and "/memory/" in folder:
-                    usage = host.read(folder + "/memory.usage_in_bytes")
-                    most = max(most, int(usage or 0))
+            most = max(most, cgroup.memory_usage(path))
             return None
         status = wait_until(ended, "stress ends")
         say(f"at most {most / MIB:.1f} MiB of 100, exit code "
             f"{status.exit_code}, reason {status.reason}")
+        self.assertGreater(most, 0)
         self.assertLessEqual(most, 100 * MIB)
         # stress has a worker killed and says so by 1; or is killed itself.
         self.assertIn(status.exit_code, (1, 137))
@@ -58,7 +58,8 @@ class Cgroup(gantry_case.GantryCase):
     def test_the_program_that_eats_too_much_is_oom_killed(self):
         status = self.run_to_end(
             self.make_pod(), "exec tail -c 300m /dev/zero",
-            resources={"memory_limit_in_bytes": 50 * MIB})
+            resources={"memory_limit_in_bytes": 50 * MIB,
+                       "memory_swap_limit_in_bytes": 50 * MIB})
         self.assertEqual((status.exit_code, status.reason),
                          (137, "OOMKilled"))
 
@@ -104,34 +105,29 @@ class Cgroup(gantry_case.GantryCase):
         say(f"{share:.3f} of a core; "
             f"asked for 0.500; load {os.getloadavg()[0]:.1f}")
         self.assertLessEqual(share, 0.55)
-        throttled = dict(line.split() for line in host.read(
-            f"{host.controller('cpu')}{self.path(container)}/cpu.stat"
-        ).splitlines())
-        self.assertGreater(int(throttled["nr_throttled"]), 0)
+        self.assertGreater(cgroup.throttled(self.path(container)), 0)
         # On a machine with more to do than cores the other bound says nothing.
         if os.getloadavg()[0] < os.cpu_count():
             self.assertGreaterEqual(share, 0.45)
 
     def test_a_fork_bomb_stops_at_the_limit(self):
         # CRI has no limit of processes: the client sets it on the parent.
-        point = host.controller("pids")
-        if point is None:
-            self.skipTest("no v1 pids hierarchy")
-        limit = f"{point}{self.server.cgroup_parent}/pids.max"
+        limit = cgroup.file(self.server.cgroup_parent, "pids", "pids.max",
+                            "pids.max")
         host.write(limit, "40")
         self.addCleanup(host.write, limit, "max")
         container = self.make_container(
             self.make_pod(),
             "f() { (f) & (f) & sleep 1000; }; (f) & exec sleep 1000")
 
-        def number(cgroup, file, key=0):
-            words = host.read(f"{point}{cgroup}/{file}").split()
+        def number(path, file, key=0):
+            words = cgroup.read(path, "pids", file, file).split()
             return int(words[words.index(key) + 1] if key else words[0])
         # Who counts a refusal, the limit's cgroup or the fork's, depends on
         # the kernel's version.
         refusals = lambda: sum(
-            number(cgroup, "pids.events", "max")
-            for cgroup in (self.server.cgroup_parent, self.path(container)))
+            number(path, "pids.events", "max")
+            for path in (self.server.cgroup_parent, self.path(container)))
         wait_until(lambda: refusals() > 0, "forks are refused")
         most = max(number(self.server.cgroup_parent, "pids.current")
                    for _ in range(50))
@@ -173,18 +169,17 @@ class Cgroup(gantry_case.GantryCase):
         container = self.make_container(
             self.make_pod(), resources={
                 "memory_limit_in_bytes": 64 * MIB, "cpu_shares": 512})
-        limit = "memory.limit_in_bytes"
-        self.assertEqual(self.value(container, "memory", limit), 64 * MIB)
-        self.assertEqual(self.value(container, "cpu", "cpu.shares"), 512)
+        self.assertEqual(self.memory(container), 64 * MIB)
+        self.assertEqual(self.shares(container), cgroup.as_shares(512))
         self.call("UpdateContainerResources", container_id=container,
                   linux=self.api.LinuxContainerResources(
                       memory_limit_in_bytes=32 * MIB, cpu_quota=20000,
                       cpu_period=100000))
-        self.assertEqual(self.value(container, "memory", limit), 32 * MIB)
-        self.assertEqual(self.value(container, "cpu", "cpu.cfs_quota_us"),
-                         20000)
+        self.assertEqual(self.memory(container), 32 * MIB)
+        self.assertEqual(cgroup.cpu_quota_and_period(self.path(container)),
+                         (20000, 100000))
         # What the update does not name stays.
-        self.assertEqual(self.value(container, "cpu", "cpu.shares"), 512)
+        self.assertEqual(self.shares(container), cgroup.as_shares(512))
         linux = self.status(container).resources.linux
         self.assertEqual((linux.memory_limit_in_bytes, linux.cpu_quota,
                           linux.cpu_shares), (32 * MIB, 20000, 512))
@@ -205,10 +200,9 @@ class Cgroup(gantry_case.GantryCase):
                               linux=self.api.LinuxContainerResources(
                                   **impossible))
                 say(impossible, "->", caught.exception.details())
-                self.assertEqual(self.value(container, "cpu", "cpu.shares"),
-                                 512)
-                self.assertEqual(self.value(
-                    container, "memory", "memory.limit_in_bytes"), 64 * MIB)
+                self.assertEqual(self.shares(container),
+                                 cgroup.as_shares(512))
+                self.assertEqual(self.memory(container), 64 * MIB)
                 self.assertEqual(self.status(container).resources, before)
         self.assertEqual(self.state(container), "RUNNING")
 
@@ -219,8 +213,7 @@ class Cgroup(gantry_case.GantryCase):
                   linux=self.api.LinuxContainerResources(
                       memory_limit_in_bytes=48 * MIB))
         self.call("StartContainer", container_id=container)
-        self.assertEqual(self.value(container, "memory",
-                                    "memory.limit_in_bytes"), 48 * MIB)
+        self.assertEqual(self.memory(container), 48 * MIB)
 
     def test_stats_are_plausible(self):
         pod = self.make_pod()

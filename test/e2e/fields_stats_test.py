@@ -7,7 +7,7 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 "../lib"))
 import gantry_case
-import gantry_host as host
+import gantry_cgroup as cgroup
 from gantry_case import wait_until
 from gantry_fields import covers
 
@@ -92,7 +92,7 @@ class Stats(gantry_case.GantryCase):
     def test_what_a_container_waits_for(self):
         container = self.busy(self.make_pod())
         path = self.info(container)["cgroup_path"]
-        point = host.controller("unified") or "/sys/fs/cgroup"
+        point = cgroup.unified() or "/sys/fs/cgroup"
         if not os.path.exists(f"{point}{path}/cpu.pressure"):
             self.skipTest("this kernel tells of no pressure")
 
@@ -178,7 +178,7 @@ class Stats(gantry_case.GantryCase):
     def test_what_a_pod_waits_for(self):
         pod = self.make_pod()
         self.busy(pod)
-        point = host.controller("unified") or "/sys/fs/cgroup"
+        point = cgroup.unified() or "/sys/fs/cgroup"
         if not os.path.exists(f"{point}{self.server.cgroup_parent}/{pod}"
                               "/io.pressure"):
             self.skipTest("this kernel tells of no pressure")

@@ -8,6 +8,7 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 "../lib"))
 import gantry_case
+import gantry_cgroup as cgroup
 import gantry_host as host
 from gantry_case import BUSYBOX, say, wait_until
 
@@ -129,9 +130,9 @@ class Metrics(gantry_case.GantryCase):
 
         def throttling():
             """As the kernel tells it now; on a busy machine that is none."""
-            counts = dict(line.split() for line in host.read(
-                f"{host.controller('cpu')}{self.info(container)['cgroup_path']}"
-                "/cpu.stat").splitlines())
+            counts = dict(line.split() for line in cgroup.read(
+                self.info(container)["cgroup_path"], "cpu", "cpu.stat",
+                "cpu.stat").splitlines())
             return [int(counts[key]) for key in ("nr_periods", "nr_throttled")]
         before = throttling()
         values = {name: found[0][1]

@@ -1,6 +1,7 @@
 """Mount: what is mounted inside stays inside, and binds do what they say."""
 
 import os
+import shutil
 import subprocess
 import sys
 
@@ -305,14 +306,21 @@ class Mount(gantry_case.GantryCase):
             self.assertIn(option, options)
 
     def test_id_mapped_mounts_shift_owners(self):
-        host.write(self.volume + "/file", "x")
-        os.chown(self.volume + "/file", 3, 4)
+        source = self.volume
+        if not host.maps_ids_of_mounts():
+            # A directory on the disk then: tmpfs learned it last.
+            source = self.server.top + "/on-disk"
+            os.mkdir(source)
+            self.addCleanup(shutil.rmtree, source)
+            self.addCleanup(self.remove_pods)
+        host.write(source + "/file", "x")
+        os.chown(source + "/file", 3, 4)
         ids = lambda first: [self.api.IDMapping(
             host_id=first, container_id=0, length=1000)]
         container = self.make_container(
             self.make_pod(), mounts=[
-                self.bind("/plain"),
-                self.bind("/mapped", uidMappings=ids(5000),
+                self.bind("/plain", source),
+                self.bind("/mapped", source, uidMappings=ids(5000),
                           gidMappings=ids(6000))])
         self.assertEqual(self.inside(
             container, "stat -c '%u %g' /plain/file /mapped/file"),

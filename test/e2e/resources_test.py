@@ -9,11 +9,11 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 "../lib"))
 import gantry_case
+import gantry_cgroup as cgroup
 import gantry_host as host
 from gantry_case import say, wait_until
 
 MIB = 1 << 20
-NONE = 1 << 62  # cgroup v1's "no limit" lies above
 
 
 class Resources(gantry_case.GantryCase):
@@ -37,28 +37,17 @@ class Resources(gantry_case.GantryCase):
     def cgroup_of(self, container):
         return self.info(container)["cgroup_path"]
 
-    def file(self, path, controller, name):
-        """The text in a file of the hierarchy that has the controller."""
-        for point in (host.controller(controller), host.controller("unified")):
-            file = f"{point}{path}/{name}"
-            if point is not None and os.path.exists(file):
-                return host.read(file).strip()
-        raise AssertionError(f"no {name} in {path}")
-
     def limits(self, path):
-        """What is written of a container's or pod's limits (cgroup v1)."""
-        if host.controller("memory") is None:
-            self.skipTest("reads the files of cgroup v1")
-        read = lambda controller, name: self.file(path, controller, name)
-        memory = int(read("memory", "memory.limit_in_bytes"))
-        swap = int(read("memory", "memory.memsw.limit_in_bytes"))
+        """What is written of a container's or pod's limits."""
+        quota, period = cgroup.cpu_quota_and_period(path)
         return {
-            "memory": memory if memory < NONE else None,
-            "swap": swap if swap < NONE else None,
-            "shares": int(read("cpu", "cpu.shares")),
-            "quota": int(read("cpu", "cpu.cfs_quota_us")),
-            "period": int(read("cpu", "cpu.cfs_period_us")),
-            "cpus": read("cpuset", "cpuset.cpus")}
+            "memory": cgroup.memory(path),
+            "swap": cgroup.memory_and_swap(path),
+            "shares": cgroup.shares(path),
+            "quota": quota,
+            "period": period,
+            "cpus": host.read(cgroup.file(path, "cpuset", "cpuset.cpus",
+                                          "cpuset.cpus")).strip()}
 
     def read_only_record(self, kind, object_id):
         """Makes the object's record unwritable until it is called again."""
@@ -81,25 +70,17 @@ class Resources(gantry_case.GantryCase):
         container = self.make_container(self.make_pod(), resources=asked)
         path = self.cgroup_of(container)
         self.assertEqual(self.limits(path), {
-            "memory": 48 * MIB, "swap": 64 * MIB, "shares": 300,
+            "memory": 48 * MIB, "swap": 64 * MIB,
+            "shares": cgroup.as_shares(300),
             "quota": 20000, "period": 50000, "cpus": "0"})
-        self.assertEqual(self.file(path, "cpuset", "cpuset.mems"), "0")
-        self.assertIn(str(4 * MIB), (
-            self.hugepages(path, size, "limit_in_bytes"),
-            self.hugepages(path, size, "max")))
+        self.assertEqual(cgroup.read(path, "cpuset", "cpuset.mems",
+                                     "cpuset.mems"), "0")
+        self.assertEqual(cgroup.hugepages(path, size), 4 * MIB)
         pid = self.pid(container)
         self.assertEqual(host.read(f"/proc/{pid}/oom_score_adj").strip(),
                          "321")
         self.assertEqual(self.status(container).resources.linux,
                          self.linux(**asked))
-
-    def hugepages(self, path, size, end):
-        for name in ("hugetlb", "unified"):
-            text = host.read(f"{host.controller(name)}{path}/"
-                             f"hugetlb.{size}.{end}")
-            if text:
-                return text.strip()
-        return ""
 
     def test_memory_and_swap_move_both_ways(self):
         container = self.make_container(self.make_pod(), resources={
@@ -154,8 +135,8 @@ class Resources(gantry_case.GantryCase):
         self.assertIn("record", caught.exception.details())
         self.assertEqual(self.limits(path), before)
         self.assertEqual(self.status(container).resources, told)
-        self.update(container, cpu_shares=100)
-        self.assertEqual(self.limits(path)["shares"], 100)
+        self.update(container, cpu_shares=256)
+        self.assertEqual(self.limits(path)["shares"], cgroup.as_shares(256))
 
     def test_a_contradiction_is_refused_before_the_start_as_well(self):
         container = self.create(self.make_pod(), self.container_config(
@@ -181,7 +162,7 @@ class Resources(gantry_case.GantryCase):
                 self.assert_code("INVALID_ARGUMENT", "CreateContainer",
                                  "config.linux.resources.unified",
                                  **create(file))
-        if host.controller("memory") is not None:
+        if not cgroup.unified_has("memory"):
             said = self.assert_code("FAILED_PRECONDITION", "CreateContainer",
                                     "memory.high", **create("memory.high"))
             say(said)
@@ -189,18 +170,16 @@ class Resources(gantry_case.GantryCase):
         self.assertEqual(list(self.list_containers()), [])
 
     def test_unified_files_are_written_where_there_are_any(self):
-        point = host.controller("unified")
-        if point is None or "hugetlb" not in host.read(
-                point + "/cgroup.controllers").split():
+        if not cgroup.unified_has("hugetlb"):
             self.skipTest("cgroup v2 has no hugetlb controller here")
         file = "hugetlb.2MB.max"
         container = self.make_container(self.make_pod(), resources={
             "unified": {file: str(8 * MIB)}})
         path = self.cgroup_of(container)
-        self.assertEqual(host.read(f"{point}{path}/{file}").strip(),
-                         str(8 * MIB))
+        told = f"{cgroup.unified()}{path}/{file}"
+        self.assertEqual(host.read(told).strip(), str(8 * MIB))
         self.update(container, unified={file: "max"})
-        self.assertEqual(host.read(f"{point}{path}/{file}").strip(), "max")
+        self.assertEqual(host.read(told).strip(), "max")
         self.assertEqual(dict(
             self.status(container).resources.linux.unified), {file: "max"})
 
@@ -241,8 +220,8 @@ class Resources(gantry_case.GantryCase):
                            "cpu_period": 100000, "cpu_quota": 10000},
             resources={"memory_limit_in_bytes": 40 * MIB, "cpu_shares": 1000,
                        "cpu_period": 50000, "cpu_quota": 25000})
-        want = {"memory": 48 * MIB, "shares": 1024, "quota": 30000,
-                "period": 50000}
+        want = {"memory": 48 * MIB, "shares": cgroup.as_shares(1024),
+                "quota": 30000, "period": 50000}
         self.assertEqual({key: self.limits(path)[key] for key in want}, want)
         # It holds for a container that has no limit of its own.
         status = self.run_to_end(pod, "exec tail -c 300m /dev/zero")
@@ -257,7 +236,7 @@ class Resources(gantry_case.GantryCase):
         self.assertEqual({key: self.limits(path)[key] for key in want}, want)
         # What an update does not say stays.
         self.update_pod(pod, resources={"cpu_shares": 700})
-        want["shares"] = 700
+        want["shares"] = cgroup.as_shares(700)
         self.assertEqual({key: self.limits(path)[key] for key in want}, want)
 
     def test_a_pods_impossible_update_changes_nothing(self):
@@ -276,7 +255,7 @@ class Resources(gantry_case.GantryCase):
             return caught.exception
         for impossible in ({"cpu_shares": 256, "cpuset_cpus": "4000"},
                            {"cpu_shares": 256, "memory_limit_in_bytes": 32 * MIB,
-                            "unified": {"memory.high": "1"}}):
+                            "unified": {"memory.no_such": "1"}}):
             with self.subTest(str(impossible)):
                 refused(resources=impossible)
         for field, value in (("oom_score_adj", 5), ("cpuset_cpus", "0"),

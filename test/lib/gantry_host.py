@@ -33,6 +33,17 @@ def write(path, text):
         out.write(text)
 
 
+def kernel():
+    """(6, 1) of "6.1.0-18-amd64"."""
+    return tuple(int(word) for word in os.uname().release.split(".")[:2])
+
+
+def maps_ids_of_mounts():
+    """Whether the kernel does so for tmpfs, which was the last to learn it:
+    without it gantryd offers no user namespaces."""
+    return kernel() >= (6, 3)
+
+
 # ---------------------------------------------------------------- processes
 
 def exists(pid):
