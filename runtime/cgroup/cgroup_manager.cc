@@ -11,6 +11,7 @@
 #include "runtime/base/undo_stack.h"
 #include "runtime/cgroup/directory.h"
 #include "runtime/cgroup/limit_plan.h"
+#include "runtime/cgroup/memory_room.h"
 #include "runtime/cgroup/stats_reader.h"
 #include "runtime/cgroup/v1/devices.h"
 #include "runtime/cgroup/v2/device_attach.h"
@@ -76,8 +77,14 @@ absl::Status Manager::Update(const Resources& resources,
   ASSIGN_OR_RETURN(const auto plan, PlanLimits(*hierarchies_, resources, now));
   UndoStack done;
   for (const HierarchyWrites& part : plan) {
-    absl::Status status = PerformWrites(
-        {hierarchies_->fd(part.hierarchy), path_}, part.writes, &done);
+    const Place place = {hierarchies_->fd(part.hierarchy), path_};
+    UndoStack hold;
+    absl::Status status;
+    if (hierarchies_->unified() == part.hierarchy) {
+      status = MakeMemoryRoom(place, part.writes, hold);
+    }
+    if (status.ok()) status = PerformWrites(place, part.writes, &done);
+    if (status.ok()) status = hold.Run();
     if (status.ok()) continue;
     const absl::Status undone = done.Run();
     if (undone.ok()) return status;

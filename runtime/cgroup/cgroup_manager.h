@@ -5,8 +5,9 @@
 // machine that is a single directory. Nothing is kept but the path, so any
 // process may make a Manager for a cgroup that another one created.
 //
-// Blocking: system calls on cgroupfs only, but for Kill, Freeze and Remove,
-// which may wait up to the time they say. Thread safety: const methods may run
+// Blocking: system calls on cgroupfs only (Update: while the kernel reclaims
+// memory), but for Kill, Freeze and Remove, which may wait up to the time they
+// say. Thread safety: const methods may run
 // at once; methods that change the same cgroup are for one caller at a time.
 // Errors: NOT_FOUND if the cgroup (or the process) is gone; INVALID_ARGUMENT
 // for a value that can't be meant; FAILED_PRECONDITION for what this machine
@@ -58,7 +59,8 @@ class Manager {
 
   // Changes limits of a cgroup in use: all or, on error, none (values written
   // before the failure are put back). A memory limit changed alone keeps the
-  // swap allowance (memory_swap - memory_limit), on v1 as on v2.
+  // swap allowance (memory_swap - memory_limit), on v1 as on v2. One below what
+  // is in use and cannot be reclaimed is an error (EBUSY), and kills nobody.
   absl::Status Update(const Resources& resources) const;
 
   // The same for a caller that may yet have to take it back: once OK, `undo`

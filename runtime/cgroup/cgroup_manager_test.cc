@@ -147,6 +147,27 @@ TEST(ManagerUpdate, CanBeTakenBackLater) {
   EXPECT_EQ(fs.Get("cpu/c/cpu.shares"), "77");
 }
 
+TEST(ManagerUpdate, V2RefusesAMemoryLimitBelowWhatIsInUse) {
+  FakeCgroupfs fs({{"unified/c/memory.current", "5000\n"},
+                   {"unified/c/memory.high", "max\n"},
+                   {"unified/c/memory.max", "max\n"},
+                   {"unified/c/cpu.weight", "100\n"}});
+  const std::vector<std::string> unified = {"cpu", "memory"};
+  const Hierarchies hierarchies = fs.Open({}, &unified);
+  Resources resources;
+  resources.cpu_shares = 2;
+  resources.memory_limit = 4096;
+  EXPECT_THAT(For(hierarchies, "c").Update(resources).message(),
+              HasSubstr("(more than that is in use): EBUSY"));
+  EXPECT_EQ(fs.Get("unified/c/memory.max"), "max\n");
+  EXPECT_EQ(fs.Get("unified/c/memory.high"), "max");
+  EXPECT_EQ(fs.Get("unified/c/cpu.weight").substr(0, 3), "100");
+  resources.memory_limit = 5000;
+  EXPECT_OK(For(hierarchies, "c").Update(resources));
+  EXPECT_EQ(fs.Get("unified/c/memory.max"), "5000");
+  EXPECT_EQ(fs.Get("unified/c/memory.high"), "max");
+}
+
 TEST(ManagerCheck, SaysWhatApplyWouldSay) {
   FakeCgroupfs fs;
   const Hierarchies hierarchies = fs.Open({"memory"}, nullptr);
