@@ -3,6 +3,8 @@
 #include <fcntl.h>
 #include <sys/syscall.h>
 
+#include <functional>
+#include <memory>
 #include <optional>
 #include <utility>
 
@@ -13,6 +15,7 @@
 #include "runtime/plan/selinux.h"
 #include "runtime/state/boot_id.h"
 #include "runtime/sys/file.h"
+#include "server/apparmor.h"
 #include "server/kernel.h"
 
 namespace gantry::server {
@@ -26,6 +29,16 @@ plan::CgroupHierarchy ToPlan(const cgroup::Hierarchy& hierarchy) {
   to.mutable_controllers()->Assign(hierarchy.controllers.begin(),
                                    hierarchy.controllers.end());
   return to;
+}
+
+// Profiles come and go while the server runs.
+absl::StatusOr<std::function<bool(absl::string_view)>> ProfileLookup() {
+  ASSIGN_OR_RETURN(UniqueFd root,
+                   sys::OpenAt(AT_FDCWD, "/", O_PATH | O_DIRECTORY));
+  auto kept = std::make_shared<const UniqueFd>(std::move(root));
+  return [kept](absl::string_view name) {
+    return HasAppArmorProfile(kept->get(), name);
+  };
 }
 
 }  // namespace
@@ -50,9 +63,8 @@ absl::StatusOr<Host> ReadHost() {
   host.cgroups =
       std::make_unique<const cgroup::Hierarchies>(std::move(cgroups));
   host.abilities.apparmor = HasAppArmor(root.get());
-  if (host.abilities.apparmor && HasAppArmorDefault(root.get())) {
-    host.abilities.default_apparmor_profile = kAppArmorDefault;
-  }
+  host.abilities.default_apparmor_profile = kAppArmorDefault;
+  ASSIGN_OR_RETURN(host.abilities.has_apparmor_profile, ProfileLookup());
   std::optional<plan::SelinuxContexts> selinux =
       plan::ReadSelinuxContexts(root.get());
   host.abilities.selinux = selinux.has_value();

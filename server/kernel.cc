@@ -7,7 +7,6 @@
 
 #include <vector>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
@@ -97,24 +96,6 @@ absl::Status CheckRoot(unsigned effective_uid) {
   if (effective_uid == 0) return absl::OkStatus();
   return absl::PermissionDeniedError(
       absl::StrCat("gantryd must run as root, not as uid ", effective_uid));
-}
-
-bool HasAppArmor(int rootfd) {
-  absl::StatusOr<std::string> enabled =
-      sys::ReadFileAt(rootfd, "sys/module/apparmor/parameters/enabled");
-  return enabled.ok() && absl::StripAsciiWhitespace(*enabled) == "Y";
-}
-
-bool HasAppArmorDefault(int rootfd) {
-  // "gantry-default (enforce)" a line.
-  absl::StatusOr<std::string> profiles =
-      sys::ReadFileAt(rootfd, "sys/kernel/security/apparmor/profiles");
-  if (!profiles.ok()) return false;
-  const std::string wanted = absl::StrCat(kAppArmorDefault, " (");
-  for (absl::string_view line : absl::StrSplit(*profiles, '\n')) {
-    if (line.substr(0, wanted.size()) == wanted) return true;
-  }
-  return false;
 }
 
 bool HasSelinux(int rootfd) {

@@ -28,14 +28,6 @@ absl::Status CheckKernel(int rootfd, const std::function<bool(long)>& has_call);
 // PERMISSION_DENIED unless `effective_uid` is root's.
 absl::Status CheckRoot(unsigned effective_uid);
 
-// Whether AppArmor confines programs here (/sys/module/apparmor).
-bool HasAppArmor(int rootfd);
-
-// What RuntimeDefault means where AppArmor is: tools/apparmor has its source.
-inline constexpr char kAppArmorDefault[] = "gantry-default";
-// Whether the kernel has that profile (securityfs).
-bool HasAppArmorDefault(int rootfd);
-
 // Whether SELinux confines programs here (selinuxfs is mounted). What its policy
 // has for containers is another question (runtime/plan/selinux.h).
 bool HasSelinux(int rootfd);

@@ -70,25 +70,6 @@ TEST(CheckRoot, OnlyRoot) {
               StatusIs(absl::StatusCode::kPermissionDenied, HasSubstr("1000")));
 }
 
-TEST(HasAppArmor, SaysWhatTheModuleSays) {
-  sys::testing::FakeTree tree;
-  EXPECT_FALSE(HasAppArmor(tree.fd()));
-  tree.Write("sys/module/apparmor/parameters/enabled", "N\n");
-  EXPECT_FALSE(HasAppArmor(tree.fd()));
-  tree.Write("sys/module/apparmor/parameters/enabled", "Y\n");
-  EXPECT_TRUE(HasAppArmor(tree.fd()));
-}
-
-TEST(HasAppArmorDefault, LooksForTheWholeName) {
-  sys::testing::FakeTree tree;
-  EXPECT_FALSE(HasAppArmorDefault(tree.fd()));
-  const std::string profiles = "sys/kernel/security/apparmor/profiles";
-  tree.Write(profiles, "gantry-default-old (enforce)\n//gantry-default (x)\n");
-  EXPECT_FALSE(HasAppArmorDefault(tree.fd()));
-  tree.Write(profiles, "man (enforce)\ngantry-default (enforce)\n");
-  EXPECT_TRUE(HasAppArmorDefault(tree.fd()));
-}
-
 TEST(HasSelinux, IsThereWithItsFileSystem) {
   sys::testing::FakeTree tree({sys::testing::Dir("sys/fs/selinux")});
   EXPECT_FALSE(HasSelinux(tree.fd()));

@@ -19,6 +19,7 @@
 #include "runtime/base/status.h"
 #include "runtime/base/unique_fd.h"
 #include "runtime/sys/file.h"
+#include "server/apparmor.h"
 #include "server/config.h"
 #include "server/cri/version.h"
 #include "server/daemon.h"
@@ -62,9 +63,20 @@ absl::Status CheckHost() {
   return CheckKernel(root.get(), HasSystemCall);
 }
 
+// Containers do without the profile, but for those that ask for it.
+void LoadAppArmorProfile() {
+  absl::StatusOr<UniqueFd> root =
+      sys::OpenAt(AT_FDCWD, "/", O_RDONLY | O_DIRECTORY);
+  const absl::Status status =
+      root.ok() ? EnsureAppArmorDefault(root->get(), AppArmorParsers())
+                : root.status();
+  if (!status.ok()) LOG(WARNING) << status.message();
+}
+
 // Returns how the process shall end, after SIGTERM or SIGINT.
 absl::StatusOr<int> Run(const Config& config) {
   RETURN_IF_ERROR(CheckHost());
+  LoadAppArmorProfile();
   ASSIGN_OR_RETURN(std::unique_ptr<Daemon> daemon, Daemon::Start(config));
   RETURN_IF_ERROR(daemon->Serve());
   fprintf(stderr, "gantryd ready on unix://%s\n", config.socket.c_str());

@@ -4,6 +4,7 @@
 #ifndef GANTRY_SERVER_CRI_HOST_ABILITIES_H_
 #define GANTRY_SERVER_CRI_HOST_ABILITIES_H_
 
+#include <functional>
 #include <set>
 #include <string>
 #include <vector>
@@ -17,9 +18,10 @@ namespace gantry::cri {
 
 struct HostAbilities {
   bool apparmor = false;
-  // The AppArmor profile for RuntimeDefault, as the kernel knows it; empty: it
-  // is not loaded.
+  // The AppArmor profile for RuntimeDefault, by the kernel's name for it.
   std::string default_apparmor_profile;
+  // Whether the kernel has a profile of that name now; set where AppArmor is.
+  std::function<bool(absl::string_view)> has_apparmor_profile;
   // SELinux is on, with labels for containers in its policy.
   bool selinux = false;
   // mount_setattr(2) with AT_RECURSIVE (Linux 5.12).

@@ -131,32 +131,39 @@ absl::StatusOr<spec::SeccompProfile> SeccompProfileOf(
   return to;
 }
 
-// The name of the profile to run under; empty for none. Where the kernel has
-// no AppArmor its default profile is none.
+// The name of the AppArmor profile to run under; empty for none. Where the
+// kernel has no AppArmor its default profile is none. A client that says
+// nothing gets the default, too, where there is one.
 absl::StatusOr<std::string> AppArmorProfile(const Profile& profile,
                                             const HostAbilities& host,
                                             absl::string_view field) {
+  const std::string& standard = host.default_apparmor_profile;
   switch (profile.kind) {
-    case Profile::Kind::kUnset:
     case Profile::Kind::kUnconfined:
       return "";
+    case Profile::Kind::kUnset:
+      return host.apparmor && host.has_apparmor_profile(standard) ? standard
+                                                                  : "";
     case Profile::Kind::kDefault:
-      if (host.apparmor && host.default_apparmor_profile.empty()) {
-        return absl::FailedPreconditionError(absl::StrCat(
-            field,
-            ": the profile for RuntimeDefault was not loaded when the "
-            "server started (tools/apparmor)"));
-      }
-      return host.default_apparmor_profile;
-    default:
+      if (!host.apparmor) return "";
+      if (host.has_apparmor_profile(standard)) return standard;
+      return absl::FailedPreconditionError(
+          absl::StrCat(field, ": the kernel has no AppArmor profile \"",
+                       standard, "\", which RuntimeDefault means"));
+    case Profile::Kind::kLocalhost:
       break;
   }
   if (!host.apparmor) {
     return absl::FailedPreconditionError(
         absl::StrCat(field, ": AppArmor is not enabled on this host"));
   }
-  RETURN_IF_ERROR(CheckNoNul(field, profile.localhost_ref));
-  return profile.localhost_ref;
+  // Clients put the old field's prefix before the new one's name as well.
+  const absl::string_view name =
+      absl::StripPrefix(profile.localhost_ref, "localhost/");
+  RETURN_IF_ERROR(CheckNoNul(field, name));
+  if (host.has_apparmor_profile(name)) return std::string(name);
+  return absl::FailedPreconditionError(absl::StrCat(
+      field, ": the kernel has no AppArmor profile \"", name, "\""));
 }
 
 // Old clients fill the superseded fields only.

@@ -1,6 +1,7 @@
 #include "server/cri/translate_security.h"
 
 #include <algorithm>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,7 @@ using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using testing::IsOkAndHolds;
 using ::testing::Not;
 using testing::StatusIs;
 using ::testing::UnorderedElementsAreArray;
@@ -185,19 +187,45 @@ TEST(SecurityFromCri, AppArmorNeedsTheKernels) {
   EXPECT_THAT(
       SecurityFromCri(context, {}, "s"),
       StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("s.apparmor")));
+}
+
+TEST(SecurityFromCri, AppArmorProfilesAreLookedForInTheKernel) {
+  std::set<std::string> loaded = {"strict"};
   HostAbilities host;
   host.apparmor = true;
-  ASSERT_OK_AND_ASSIGN(spec::Security named,
-                       SecurityFromCri(context, host, "s"));
-  EXPECT_EQ(named.apparmor_profile(), "strict");
-  context.mutable_apparmor()->Clear();
-  context.mutable_apparmor()->set_profile_type(SecurityProfile::RuntimeDefault);
-  EXPECT_THAT(
-      SecurityFromCri(context, host, "s"),
-      StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("s.apparmor")));
   host.default_apparmor_profile = "gantry-default";
-  ASSERT_OK_AND_ASSIGN(named, SecurityFromCri(context, host, "s"));
-  EXPECT_EQ(named.apparmor_profile(), "gantry-default");
+  host.has_apparmor_profile = [&loaded](absl::string_view name) {
+    return loaded.count(std::string(name)) != 0;
+  };
+  LinuxContainerSecurityContext context;
+  const auto profile = [&]() -> absl::StatusOr<std::string> {
+    ASSIGN_OR_RETURN(const spec::Security security,
+                     SecurityFromCri(context, host, "s"));
+    return security.apparmor_profile();
+  };
+  const auto missing = [](const char* name) {
+    return StatusIs(absl::StatusCode::kFailedPrecondition,
+                    ::testing::AllOf(HasSubstr("s.apparmor"), HasSubstr(name)));
+  };
+  EXPECT_THAT(profile(), IsOkAndHolds("")) << "unset, and no default there";
+  context.mutable_apparmor()->set_profile_type(SecurityProfile::Localhost);
+  for (const char* name : {"strict", "localhost/strict"}) {
+    context.mutable_apparmor()->set_localhost_ref(name);
+    EXPECT_THAT(profile(), IsOkAndHolds("strict"));
+  }
+  context.mutable_apparmor()->set_localhost_ref("localhost/none");
+  EXPECT_THAT(profile(), missing("\"none\""));
+  context.mutable_apparmor()->Clear();
+  EXPECT_THAT(profile(), missing("gantry-default"));
+  loaded.insert("gantry-default");
+  EXPECT_THAT(profile(), IsOkAndHolds("gantry-default"));
+  context.clear_apparmor();
+  EXPECT_THAT(profile(), IsOkAndHolds("gantry-default"));
+  context.set_privileged(true);
+  EXPECT_THAT(profile(), IsOkAndHolds(""));
+  context.set_privileged(false);
+  context.mutable_apparmor()->set_profile_type(SecurityProfile::Unconfined);
+  EXPECT_THAT(profile(), IsOkAndHolds(""));
 }
 
 TEST(SecurityFromCri, MaskedPathsAreAbsolute) {
