@@ -127,6 +127,11 @@ def stage(folder, suites):
             stage_program(built, folder, path)
     if "critest" in steps_of(suites):
         stage_critest(folder)
+    if label := os.environ.get("GANTRY_VM_LABEL"):
+        for parent, folders, files in os.walk(folder):
+            for name in (".", *folders, *files):
+                os.setxattr(os.path.join(parent, name), "security.selinux",
+                            label.encode() + b"\0", follow_symlinks=False)
 
 
 def stage_critest(folder):
