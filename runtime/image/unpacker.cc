@@ -124,11 +124,8 @@ absl::Status Unpacker::Apply(const TarEntry& entry, TarReader* reader) {
     case Kind::kRoot:
       return ApplyRoot(entry);
     case Kind::kWhiteout:
+    case Kind::kOpaque:
       return ApplyWhiteout(path);
-    case Kind::kOpaque: {
-      ASSIGN_OR_RETURN(int parent, Parent(path.dir));
-      return SetOpaque(parent);
-    }
     case Kind::kNode:
       break;
   }
@@ -145,9 +142,15 @@ absl::Status Unpacker::ApplyRoot(const TarEntry& entry) {
   return DressFd(fd.get(), entry, &skipped_xattrs_);
 }
 
-// A whiteout is about the layers below; what this layer brings itself stays.
+// A whiteout is about the layers below; what this layer brings itself stays. So
+// below a file that the layer brings there is nothing to hide: umoci writes
+// such whiteouts where a file replaces a directory.
 absl::Status Unpacker::ApplyWhiteout(const LayerPath& path) {
-  ASSIGN_OR_RETURN(int parent, Parent(path.dir));
+  const absl::StatusOr<int> opened = Parent(path.dir);
+  if (absl::IsFailedPrecondition(opened.status())) return absl::OkStatus();
+  if (!opened.ok()) return opened.status();
+  const int parent = *opened;
+  if (path.kind == Kind::kOpaque) return SetOpaque(parent);
   absl::Status made = MakeWhiteout(parent, path.base);
   if (ErrnoOf(made) != EEXIST) return made;
   ASSIGN_OR_RETURN(struct stat there,

@@ -207,6 +207,15 @@ TEST_F(UnpackerTest, WhiteoutNeverHidesItsOwnLayer) {
   EXPECT_EQ(Content("d3/e/x"), "x");
 }
 
+TEST_F(UnpackerTest, WhiteoutBelowAFileOfTheLayerHidesNothing) {
+  ASSERT_OK(Unpack(TarBuilder()
+                       .File("f", "x")
+                       .File("f/.wh.inside", "")
+                       .File("f/.wh..wh..opq", "")
+                       .Done()));
+  EXPECT_EQ(Content("f"), "x");
+}
+
 TEST_F(UnpackerTest, LastEntryOfANameWins) {
   ASSERT_OK(Unpack(TarBuilder()
                        .File("f", "long old content")
