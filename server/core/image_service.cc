@@ -48,17 +48,19 @@ work::Task<absl::StatusOr<std::string>> ImageService::Pull(
   if (!turn) co_return absl::CancelledError(absl::StrCat("pull ", name));
   LOG(INFO) << "pulling " << name;
   image::RegistryClient registry(&http_, registry_, request.credentials);
+  // Named, for GCC 12 destroys aggregates in a co_await expression twice.
+  const PullMeans means = {.images = node_.images,
+                           .executor = node_.executor,
+                           .blocking_executor = node_.blocking_executor,
+                           .layer_executor = layer_executor_,
+                           .locks = node_.name_locks,
+                           .tasks = node_.tasks};
+  PullOptions options;
+  options.max_parallel_layers = max_parallel_layers_;
+  options.observer = std::move(request.observer);
+  options.cancellation = request.cancellation;
   absl::StatusOr<record::ImageRecord> image =
-      co_await RunPull({.images = node_.images,
-                        .executor = node_.executor,
-                        .blocking_executor = node_.blocking_executor,
-                        .layer_executor = layer_executor_,
-                        .locks = node_.name_locks,
-                        .tasks = node_.tasks},
-                       registry, reference,
-                       {.max_parallel_layers = max_parallel_layers_,
-                        .observer = std::move(request.observer),
-                        .cancellation = request.cancellation});
+      co_await RunPull(means, registry, reference, std::move(options));
   if (!image.ok() && !IsPassing(image.status())) co_await CollectGarbage();
   CO_RETURN_IF_ERROR(image) << "pull " << name;
   LOG(INFO) << "pulled " << name << " as " << image->id();
