@@ -28,8 +28,8 @@ absl::Status CheckKernel(int rootfd, const std::function<bool(long)>& has_call);
 // PERMISSION_DENIED unless `effective_uid` is root's.
 absl::Status CheckRoot(unsigned effective_uid);
 
-// Whether SELinux confines programs here (selinuxfs is mounted). What its policy
-// has for containers is another question (runtime/plan/selinux.h).
+// Whether SELinux confines programs here (selinuxfs is mounted). What its
+// policy has for containers is another question (runtime/plan/selinux.h).
 bool HasSelinux(int rootfd);
 
 // "6.1.0-18-amd64" (uname -r).

@@ -50,8 +50,8 @@ absl::StatusOr<UniqueFd> NewOverlay(const plan::OverlayPlan& plan) {
     RETURN_IF_ERROR(sys::FsConfigString(context.get(), "index", "off"));
   }
   if (!plan.selinux_context().empty()) {
-    RETURN_IF_ERROR(sys::FsConfigString(context.get(), "context",
-                                        plan.selinux_context()));
+    RETURN_IF_ERROR(
+        sys::FsConfigString(context.get(), "context", plan.selinux_context()));
   }
   RETURN_IF_ERROR(sys::FsConfigCreate(context.get()));
   return sys::FsMount(context.get(), 0);
