@@ -143,7 +143,8 @@ TEST(PlanMounts, OnlyWhatIsAskedForIsRelabelled) {
 }
 
 TEST(PlanMounts, WithoutALabelNothingHasOne) {
-  for (const MountStep& step : LabelledMounts("").mounts()) {
+  const InitPlan init = LabelledMounts("");
+  for (const MountStep& step : init.mounts()) {
     EXPECT_EQ(step.selinux_label(), "") << step.target();
     EXPECT_EQ(step.image().selinux_context(), "") << step.target();
     EXPECT_THAT(step.options(), Not(Contains(HasSubstr("context="))))
