@@ -73,7 +73,8 @@ class SameTree(UnpackCase):
         self.pull(name)
         answer = self.call("ImageStatus", image=self.spec(name), verbose=True)
         lower = json.loads(answer.info["info"])["lower"]
-        return scan(lower, self.folder)
+        # Topmost first, as mount takes them.
+        return scan(lower[::-1], self.folder)
 
     def umocis(self, layout, tag="latest"):
         bundle = tempfile.mkdtemp(dir=self.folder)
@@ -355,27 +356,26 @@ class Hostile(UnpackCase):
         sparse_map = b"1\n0\n1\n".ljust(512, b"\0") + b"x"
         big.size = len(sparse_map)
         # Each was seen to fail with its bound taken out: LimitsFor,
-        # max_file_bytes, kMaxHeaderBytes, max_directory_name_bytes.
-        deep = "/".join(["d" * 250] * 15)
+        # max_file_bytes, kMaxHeaderBytes (but the pax header's, which is
+        # libarchive's).
+        # Behind the archive's end, so that no disk is filled either.
+        zeros = gzip.compress(bytes(100 * MIB), 9)
         for what, tar, code, told in (
-                # Behind the archive's end, so that no disk is filled either.
-                ("a gzip bomb", tar_of(entry("f")) + bytes(1300 * MIB),
-                 "RESOURCE_EXHAUSTED", "inflates to more than"),
+                ("a gzip bomb", tar_of(entry("f")), "RESOURCE_EXHAUSTED",
+                 "inflates to more than"),
                 ("a file of all sizes", tar_of((big, sparse_map)),
                  "RESOURCE_EXHAUSTED", "claim more than"),
                 ("a sparse map without end", self.endless_map(),
-                 "INVALID_ARGUMENT", "tar"),
+                 "RESOURCE_EXHAUSTED", "headers"),
                 ("a pax header without end",
                  tar_of(entry("f", pax_headers={"comment": "c" * 64 * MIB})),
-                 "RESOURCE_EXHAUSTED", "headers"),
-                ("names without end",
-                 tar_of(*[entry(f"{deep}/{n}", tarfile.DIRTYPE)
-                          for n in range(18500)]),
-                 "RESOURCE_EXHAUSTED", "names of the layer's directories"),
+                 "INVALID_ARGUMENT", "too large"),
         ):
             with self.subTest(what):
                 blob = gzip.compress(tar, 1)
-                say(f"{what}: {len(blob)} bytes for {len(tar)}")
+                if what == "a gzip bomb":
+                    blob += zeros * 13
+                say(f"{what}: {len(blob)} bytes")
                 self.check(what, self.image([tar], "+gzip", [blob]), code,
                            told)
 
