@@ -18,8 +18,22 @@ constexpr int kMaxIndexDepth = 4;
 // By digest from the store if it has it, else from the registry; put into the
 // store and held.
 absl::StatusOr<FetchedManifest> Puller::Document(
-    const Reference& ref, const std::optional<Digest>& digest, Pull* pull) {
+    const Reference& ref, const std::optional<Digest>& wanted, Pull* pull) {
   ContentStore& content = store_->content();
+  std::optional<Digest> digest = wanted;
+  // What the tag meant last time it may still mean. Asking for that moves no
+  // body, and registries that count pulls do not count it.
+  if (!digest && store_->Resolve(ref.Tagged()).ok()) {
+    absl::StatusOr<Digest> now =
+        registry_->HeadManifest(ref, options_.cancelled);
+    if (now.ok()) {
+      digest = *std::move(now);
+    } else if (absl::IsUnavailable(now.status()) ||
+               absl::IsDeadlineExceeded(now.status()) ||
+               absl::IsCancelled(now.status())) {
+      return now.status();
+    }
+  }
   if (digest && content.Has(*digest)) {
     pull->holds_.push_back(content.Hold(*digest));
     absl::StatusOr<std::string> body = content.Read(*digest, kMaxManifestBytes);

@@ -89,7 +89,7 @@ class Puller {
 
  private:
   absl::StatusOr<FetchedManifest> Document(const Reference& ref,
-                                           const std::optional<Digest>& digest,
+                                           const std::optional<Digest>& wanted,
                                            Pull* pull);
   absl::Status ResolveManifest(const Reference& ref, Pull* pull);
   absl::Status ResolveConfig(const Reference& ref, Pull* pull);

@@ -136,8 +136,12 @@ TEST_F(PullerTest, WhatIsThereIsNotFetchedAgain) {
   ASSERT_OK(PullImage("r.example/a:v1"));
   const int blobs = RequestsFor("/blobs/");
   EXPECT_EQ(blobs, 3);
+  const size_t requests = registry_.requests().size();
   ASSERT_OK(PullImage("r.example/a:v1"));
   EXPECT_EQ(RequestsFor("/blobs/"), blobs);
+  // No more than what the tag means now.
+  ASSERT_THAT(registry_.requests(), SizeIs(requests + 1));
+  EXPECT_EQ(registry_.requests().back().method, http::Method::kHead);
   // Another image with the same lower layer.
   const SampleImage next =
       MakeImage({sample.tars[0], TarBuilder().File("f", "next").Done()});
