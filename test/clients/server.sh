@@ -82,8 +82,9 @@ start_gantryd() {
   local program=$1
   shift
   [ -x "$program" ] || fail "no gantryd at $program"
-  # Short: a socket's path has 107 bytes.
-  STATE=$(mktemp -d /tmp/gantry-test.XXXXXX)
+  # Short: a socket's path has 107 bytes. STATE_PARENT may be a file system of
+  # the script's own.
+  STATE=$(mktemp -d "${STATE_PARENT:-/tmp}/gantry-test.XXXXXX")
   ROOT=$STATE/root RUN=$STATE/run LOGS=$STATE/logs SOCKET=$STATE/gantry.sock
   SERVER_LOG=$STATE/gantryd.log
   mkdir "$LOGS"
