@@ -155,8 +155,8 @@ absl::StatusOr<HoldTable::Hold> AddImpliedDirectories(
     ASSIGN_OR_RETURN(Digest diff_id, Digest::Parse(layer.diff_id()));
     const std::optional<LayerInfo> info = layers->Find(diff_id);
     if (!info) {
-      return absl::NotFoundError(
-          absl::StrCat("layer ", layer.diff_id(), " is not in the store"));
+      return absl::DataLossError(
+          absl::StrCat("layer ", layer.diff_id(), " is missing"));
     }
     ASSIGN_OR_RETURN(UniqueFd fd,
                      sys::OpenAt(layers->dir_fd(), info->LowerDir(),
