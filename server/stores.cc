@@ -2,7 +2,7 @@
 
 #include <fcntl.h>
 
-#include <set>
+#include <algorithm>
 #include <string>
 #include <utility>
 #include <vector>
@@ -12,6 +12,7 @@
 #include "runtime/base/status.h"
 #include "runtime/base/unique_fd.h"
 #include "runtime/sys/file.h"
+#include "server/core/layers_in_use.h"
 
 namespace gantry::server {
 namespace {
@@ -24,39 +25,38 @@ absl::StatusOr<std::unique_ptr<state::RecordStore>> OpenRecords(
   return store;
 }
 
-// The layers below any container. A damaged record names none; recovery ends
-// its container.
-absl::StatusOr<std::set<std::string>> LayersOf(
+// A damaged record names no layers; recovery ends its container.
+absl::StatusOr<std::vector<record::ContainerRecord>> ContainersOf(
     const state::RecordStore& containers) {
   ASSIGN_OR_RETURN(std::vector<state::RecordStore::Listed> all,
                    containers.List());
-  std::set<std::string> diff_ids;
+  std::vector<record::ContainerRecord> records;
   for (const state::RecordStore::Listed& listed : all) {
     record::ContainerRecord container;
-    if (!listed.payload.ok() || !container.ParseFromString(*listed.payload)) {
-      continue;
+    if (listed.payload.ok() && container.ParseFromString(*listed.payload)) {
+      records.push_back(std::move(container));
     }
-    diff_ids.insert(container.layer_diff_ids().begin(),
-                    container.layer_diff_ids().end());
   }
-  return diff_ids;
+  return records;
 }
 
 absl::StatusOr<std::unique_ptr<image::ImageStore>> OpenImages(
     const core::Paths& paths, const state::RecordStore& containers) {
-  ASSIGN_OR_RETURN(std::set<std::string> in_use, LayersOf(containers));
+  ASSIGN_OR_RETURN(std::vector<record::ContainerRecord> records,
+                   ContainersOf(containers));
+  const auto in_use = [&records](const std::string& lower_dir) {
+    return std::any_of(records.begin(), records.end(),
+                       [&](const record::ContainerRecord& container) {
+                         return core::UsesLayer(container, lower_dir);
+                       });
+  };
   ASSIGN_OR_RETURN(UniqueFd directory, sys::OpenAt(AT_FDCWD, paths.Images(),
                                                    O_RDONLY | O_DIRECTORY));
   std::vector<absl::Status> problems;
   ASSIGN_OR_RETURN(std::unique_ptr<image::ImageStore> images,
-                   image::ImageStore::Open(
-                       directory.get(),
-                       [&in_use](const image::Digest& diff_id) {
-                         return in_use.contains(diff_id.ToString());
-                       },
-                       &problems));
+                   image::ImageStore::Open(directory.get(), in_use, &problems));
   for (const absl::Status& problem : problems) {
-    LOG(WARNING) << "image store: removed what is damaged: " << problem;
+    LOG(WARNING) << "image store: damaged, and given up: " << problem;
   }
   return images;
 }

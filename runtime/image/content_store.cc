@@ -1,10 +1,14 @@
 #include "runtime/image/content_store.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "runtime/base/id.h"
 #include "runtime/base/status.h"
 #include "runtime/image/byte_source.h"
@@ -15,6 +19,8 @@ namespace {
 
 constexpr char kBlobs[] = "blobs";
 constexpr char kIngest[] = "ingest";
+constexpr char kPartial[] = "partial";
+constexpr int64_t kBlockBytes = 512;  // unit of st_blocks, stat(2)
 constexpr Digest::Algorithm kAlgorithms[] = {Digest::Algorithm::kSha256,
                                              Digest::Algorithm::kSha512};
 
@@ -31,6 +37,27 @@ absl::StatusOr<UniqueFd> OpenDirectory(int dirfd, const char* name) {
   if (!made.ok() && !absl::IsAlreadyExists(made)) return made;
   return sys::OpenAt(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
 }
+
+std::string PartOf(const Digest& digest) {
+  return absl::StrCat(digest.algorithm_name(), "-", digest.hex());
+}
+
+// Reads the first bytes of a file.
+class BeginningOf : public ByteSource {
+ public:
+  BeginningOf(UniqueFd fd, int64_t bytes)
+      : file_(std::move(fd)), left_(bytes) {}
+  absl::StatusOr<absl::string_view> Next() override {
+    ASSIGN_OR_RETURN(absl::string_view chunk, file_.Next());
+    chunk = chunk.substr(0, left_);
+    left_ -= chunk.size();
+    return chunk;
+  }
+
+ private:
+  FdSource file_;
+  int64_t left_;
+};
 
 absl::Status Changed(const Digest& digest) {
   return absl::DataLossError(
@@ -49,10 +76,14 @@ BlobWriter::BlobWriter(ContentStore* store, Digest expected, int64_t size,
       hasher_(expected_.algorithm()) {}
 
 BlobWriter::~BlobWriter() {
-  if (fd_) sys::UnlinkAt(store_->ingest_.get(), name_).IgnoreError();
+  if (!is_partial_ && fd_) {
+    sys::UnlinkAt(store_->ingest_.get(), name_).IgnoreError();
+  }
+  if (is_partial_) store_->EndPart(*this);
 }
 
 absl::Status BlobWriter::Write(absl::string_view data) {
+  const int64_t before = written_;
   written_ += data.size();
   if (expected_size_ >= 0 && written_ > expected_size_) {
     return absl::InvalidArgumentError(
@@ -60,7 +91,15 @@ absl::Status BlobWriter::Write(absl::string_view data) {
                      expected_size_, " bytes it should have"));
   }
   hasher_.Update(data);
+  if (before < kept_)
+    data.remove_prefix(std::min<int64_t>(kept_ - before, data.size()));
   return sys::WriteAll(fd_.get(), data);
+}
+
+absl::StatusOr<std::unique_ptr<ByteSource>> BlobWriter::OpenKept() const {
+  ASSIGN_OR_RETURN(UniqueFd fd, sys::OpenAt(store_->partial_.get(), name_,
+                                            O_RDONLY | O_NOFOLLOW));
+  return std::make_unique<BeginningOf>(std::move(fd), kept_);
 }
 
 absl::Status BlobWriter::Commit() {
@@ -74,7 +113,8 @@ absl::Status BlobWriter::Commit() {
     return absl::DataLossError(absl::StrCat(
         "blob ", expected_.ToString(), ": the content is ", found.ToString()));
   }
-  RETURN_IF_ERROR(store_->Publish(name_, expected_));
+  const UniqueFd& from = is_partial_ ? store_->partial_ : store_->ingest_;
+  RETURN_IF_ERROR(store_->Publish(from.get(), name_, expected_));
   fd_.Reset();
   return absl::OkStatus();
 }
@@ -89,6 +129,8 @@ absl::StatusOr<std::unique_ptr<ContentStore>> ContentStore::Open(int dirfd) {
   }
   RETURN_IF_ERROR(sys::RemoveTreeAt(dirfd, kIngest));
   ASSIGN_OR_RETURN(store->ingest_, OpenDirectory(dirfd, kIngest));
+  ASSIGN_OR_RETURN(store->partial_, OpenDirectory(dirfd, kPartial));
+  RETURN_IF_ERROR(store->TrimParts());
   return store;
 }
 
@@ -100,6 +142,12 @@ absl::StatusOr<int64_t> ContentStore::SizeOf(const Digest& digest) const {
   ASSIGN_OR_RETURN(struct stat blob, sys::StatAt(blobs_.get(), PathOf(digest),
                                                  AT_SYMLINK_NOFOLLOW));
   return blob.st_size;
+}
+
+absl::StatusOr<int64_t> ContentStore::DiskBytes(const Digest& digest) const {
+  ASSIGN_OR_RETURN(struct stat blob, sys::StatAt(blobs_.get(), PathOf(digest),
+                                                 AT_SYMLINK_NOFOLLOW));
+  return int64_t{blob.st_blocks} * kBlockBytes;
 }
 
 absl::StatusOr<UniqueFd> ContentStore::OpenBlob(const Digest& digest) const {
@@ -134,6 +182,81 @@ absl::StatusOr<std::unique_ptr<BlobWriter>> ContentStore::Ingest(
       new BlobWriter(this, digest, size, std::move(name), std::move(fd)));
 }
 
+absl::StatusOr<std::unique_ptr<BlobWriter>> ContentStore::Resume(
+    const Digest& digest, int64_t size) {
+  std::string name = PartOf(digest);
+  if (size < kMinPartialBytes) return Ingest(digest, size);
+  {
+    absl::MutexLock lock(&names_);
+    if (!parts_in_use_.insert(name).second) return Ingest(digest, size);
+  }
+  // From here on its end gives the name free again.
+  auto writer = std::unique_ptr<BlobWriter>(
+      new BlobWriter(this, digest, size, std::move(name), UniqueFd()));
+  writer->is_partial_ = true;
+  ASSIGN_OR_RETURN(
+      writer->fd_,
+      sys::OpenAt(partial_.get(), writer->name_,
+                  O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW, 0600));
+  ASSIGN_OR_RETURN(struct stat part, sys::StatFd(writer->fd_.get()));
+  if (part.st_size < size) {
+    writer->kept_ = part.st_size;
+  } else if (ftruncate(writer->fd_.get(), 0) != 0) {
+    return ErrnoStatus(errno, absl::StrCat("cut ", writer->name_));
+  }
+  return writer;
+}
+
+void ContentStore::EndPart(const BlobWriter& writer) {
+  // Committed, it has another name by now.
+  const bool is_left = writer.fd_.valid();
+  const int64_t bytes = std::max(writer.kept_, writer.written_);
+  if (is_left && (!writer.keep_part_ || bytes < kMinPartialBytes)) {
+    sys::UnlinkAt(partial_.get(), writer.name_).IgnoreError();
+  }
+  {
+    absl::MutexLock lock(&names_);
+    parts_in_use_.erase(writer.name_);
+  }
+  // What cannot be trimmed now is at the next start.
+  if (is_left) TrimParts().IgnoreError();
+}
+
+absl::Status ContentStore::TrimParts() {
+  ASSIGN_OR_RETURN(std::vector<sys::DirEntry> entries,
+                   sys::ListDirAt(partial_.get(), "."));
+  struct Part {
+    absl::Time changed;
+    int64_t bytes;
+    std::string name;
+  };
+  std::vector<Part> parts;
+  for (sys::DirEntry& entry : entries) {
+    absl::StatusOr<struct stat> part =
+        sys::StatAt(partial_.get(), entry.name, AT_SYMLINK_NOFOLLOW);
+    if (absl::IsNotFound(part.status())) continue;
+    RETURN_IF_ERROR(part);
+    parts.push_back({absl::TimeFromTimespec(part->st_mtim), part->st_size,
+                     std::move(entry.name)});
+  }
+  // The newest ones stay.
+  std::sort(parts.begin(), parts.end(),
+            [](const Part& a, const Part& b) { return a.changed > b.changed; });
+  const absl::Time oldest = absl::Now() - kMaxPartialAge;
+  int64_t bytes = 0;
+  absl::MutexLock lock(&names_);
+  for (const Part& part : parts) {
+    if (parts_in_use_.count(part.name) != 0) continue;
+    bytes += part.bytes;
+    if (part.changed >= oldest && part.bytes >= kMinPartialBytes &&
+        bytes <= kMaxPartialBytes) {
+      continue;
+    }
+    RETURN_IF_ERROR(sys::UnlinkAt(partial_.get(), part.name));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status ContentStore::Put(const Digest& digest, absl::string_view data) {
   if (Has(digest)) return absl::OkStatus();
   ASSIGN_OR_RETURN(std::unique_ptr<BlobWriter> writer,
@@ -142,9 +265,19 @@ absl::Status ContentStore::Put(const Digest& digest, absl::string_view data) {
   return writer->Commit();
 }
 
-absl::Status ContentStore::Publish(const std::string& temporary,
+absl::Status ContentStore::PutFrom(ByteSource* source, const Digest& digest,
+                                   int64_t size) {
+  ASSIGN_OR_RETURN(std::unique_ptr<BlobWriter> writer, Ingest(digest, size));
+  while (true) {
+    ASSIGN_OR_RETURN(absl::string_view chunk, source->Next());
+    if (chunk.empty()) return writer->Commit();
+    RETURN_IF_ERROR(writer->Write(chunk));
+  }
+}
+
+absl::Status ContentStore::Publish(int dirfd, const std::string& temporary,
                                    const Digest& digest) {
-  return sys::RenameAt(ingest_.get(), temporary, blobs_.get(), PathOf(digest));
+  return sys::RenameAt(dirfd, temporary, blobs_.get(), PathOf(digest));
 }
 
 absl::StatusOr<bool> ContentStore::Remove(const Digest& digest) {

@@ -1,5 +1,6 @@
 #include "runtime/image/content_store.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 
 #include <optional>
@@ -128,6 +129,98 @@ TEST_F(ContentStoreTest, BothAlgorithms) {
   EXPECT_THAT(store_->Read(digest, 4), IsOkAndHolds("data"));
   EXPECT_THAT(store_->Read(digest, 3),
               StatusIs(absl::StatusCode::kResourceExhausted));
+}
+
+// The first `bytes` of what an interrupted attempt got.
+class PartialBlobTest : public ContentStoreTest {
+ protected:
+  PartialBlobTest() : data_(3 << 20, 'x') {
+    for (size_t i = 0; i < data_.size(); i += 997) data_[i] = 'a' + i % 23;
+  }
+  void Interrupt(size_t bytes, bool keep = true) {
+    ASSERT_OK_AND_ASSIGN(auto writer, store_->Resume(digest(), data_.size()));
+    ASSERT_OK(writer->Write(data_.substr(0, bytes)));
+    if (keep) writer->KeepPart();
+  }
+  Digest digest() const { return DigestOf(data_); }
+  size_t Parts() { return sys::ListDirAt(dir_.fd(), "partial")->size(); }
+  std::string PartPath() const { return "partial/sha256-" + digest().hex(); }
+
+  std::string data_;
+};
+
+TEST_F(PartialBlobTest, IsGoneOnWithAfterARestart) {
+  Interrupt(2 << 20);
+  Reopen();
+  ASSERT_OK_AND_ASSIGN(auto writer, store_->Resume(digest(), data_.size()));
+  EXPECT_EQ(writer->kept(), 2 << 20);
+  ASSERT_OK_AND_ASSIGN(auto kept, writer->OpenKept());
+  ASSERT_OK_AND_ASSIGN(std::string beginning, ReadAll(kept.get(), 4 << 20));
+  EXPECT_EQ(beginning, data_.substr(0, 2 << 20));
+  // In pieces that do not end where the part does.
+  ASSERT_OK(writer->Write(beginning + data_.substr(2 << 20, 100)));
+  ASSERT_OK(writer->Write(data_.substr((2 << 20) + 100)));
+  ASSERT_OK(writer->Commit());
+  writer.reset();
+  EXPECT_THAT(store_->Read(digest(), 4 << 20), IsOkAndHolds(data_));
+  EXPECT_EQ(Parts(), 0u);
+}
+
+TEST_F(PartialBlobTest, AKilledWritersPartIsFoundASmallOneIsNot) {
+  Interrupt(2 << 20);
+  ASSERT_OK_AND_ASSIGN(auto small, store_->Resume(DigestOf("x"), 2 << 20));
+  ASSERT_OK(small->Write("x"));
+  // As a kill leaves it: nobody tidies up.
+  ASSERT_OK_AND_ASSIGN(
+      UniqueFd fd,
+      sys::OpenAt(dir_.fd(), "partial/sha256-small", O_WRONLY | O_CREAT, 0600));
+  small.reset();
+  Reopen();
+  EXPECT_EQ(Parts(), 1u);
+  EXPECT_EQ((*store_->Resume(digest(), data_.size()))->kept(), 2 << 20);
+}
+
+TEST_F(PartialBlobTest, IsThrownAwayUnlessItIsToBeKept) {
+  Interrupt(2 << 20, false);
+  EXPECT_EQ(Parts(), 0u);
+  Interrupt(1000);
+  EXPECT_EQ(Parts(), 0u);
+}
+
+TEST_F(PartialBlobTest, DamagedPartFailsOnceAndIsForgotten) {
+  Interrupt(2 << 20);
+  ASSERT_OK(sys::WriteFileAt(dir_.fd(), PartPath(), std::string(2 << 20, 'y')));
+  {
+    ASSERT_OK_AND_ASSIGN(auto writer, store_->Resume(digest(), data_.size()));
+    ASSERT_OK_AND_ASSIGN(auto kept, writer->OpenKept());
+    ASSERT_OK(writer->Write(*ReadAll(kept.get(), 4 << 20)));
+    ASSERT_OK(writer->Write(data_.substr(2 << 20)));
+    EXPECT_THAT(writer->Commit(), StatusIs(absl::StatusCode::kDataLoss));
+  }
+  EXPECT_FALSE(store_->Has(digest()));
+  EXPECT_EQ((*store_->Resume(digest(), data_.size()))->kept(), 0);
+}
+
+TEST_F(PartialBlobTest, TwoWritersDoNotShareAPart) {
+  Interrupt(2 << 20);
+  ASSERT_OK_AND_ASSIGN(auto first, store_->Resume(digest(), data_.size()));
+  ASSERT_OK_AND_ASSIGN(auto second, store_->Resume(digest(), data_.size()));
+  EXPECT_EQ(first->kept(), 2 << 20);
+  EXPECT_EQ(second->kept(), 0);
+  ASSERT_OK(second->Write(data_));
+  ASSERT_OK(second->Commit());
+  first.reset();
+  second.reset();
+  EXPECT_TRUE(store_->Has(digest()));
+  EXPECT_EQ(Parts() + Ingesting(), 0u);
+}
+
+TEST_F(PartialBlobTest, OldPartsGo) {
+  Interrupt(2 << 20);
+  const timespec times[2] = {{1'000'000, 0}, {1'000'000, 0}};
+  ASSERT_EQ(utimensat(dir_.fd(), PartPath().c_str(), times, 0), 0);
+  Reopen();
+  EXPECT_EQ(Parts(), 0u);
 }
 
 }  // namespace

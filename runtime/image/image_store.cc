@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "runtime/base/status.h"
+#include "runtime/image/image_check.h"
 #include "runtime/image/reference.h"
 #include "runtime/sys/file.h"
 
@@ -22,6 +23,9 @@ using record::ImageRecord;
 constexpr char kImages[] = "images";
 constexpr char kLayers[] = "layers";
 constexpr char kBlobs[] = "blobs";
+constexpr char kIngest[] = "ingest";
+constexpr char kPartial[] = "partial";
+constexpr int64_t kBlockBytes = 512;  // unit of st_blocks, stat(2)
 constexpr size_t kMinPrefix = 7;
 
 absl::StatusOr<UniqueFd> OpenDirectory(int dirfd, const char* name) {
@@ -71,6 +75,9 @@ ImageRecord Merged(const ImageRecord& old, ImageRecord fresh) {
   for (const std::string& blob : old.blobs()) {
     AddTo(fresh.mutable_blobs(), blob);
   }
+  // What is known already is not put in again.
+  fresh.mutable_blob_sizes()->insert(old.blob_sizes().begin(),
+                                     old.blob_sizes().end());
   if (fresh.manifest_digest().empty()) {
     // Loaded once more from an archive that knows no manifest.
     fresh.set_manifest_digest(old.manifest_digest());
@@ -89,9 +96,9 @@ absl::StatusOr<std::unique_ptr<ImageStore>> ImageStore::Open(
   ASSIGN_OR_RETURN(store->dir_,
                    sys::OpenAt(dirfd, ".", O_RDONLY | O_DIRECTORY));
   ASSIGN_OR_RETURN(store->content_, ContentStore::Open(dirfd));
-  ASSIGN_OR_RETURN(store->blobs_, OpenDirectory(dirfd, kBlobs));
   ASSIGN_OR_RETURN(UniqueFd layers, OpenDirectory(dirfd, kLayers));
-  ASSIGN_OR_RETURN(store->layers_, LayerStore::Open(layers.get(), problems));
+  ASSIGN_OR_RETURN(store->layers_,
+                   LayerStore::Open(layers.get(), in_use, problems));
   ASSIGN_OR_RETURN(UniqueFd images, OpenDirectory(dirfd, kImages));
   store->records_ =
       state::RecordStore::Open(std::move(images), sys::Durability::kPowerCut);
@@ -104,6 +111,7 @@ absl::Status ImageStore::Load(std::vector<absl::Status>* problems) {
   RETURN_IF_ERROR(records_->CleanUp());
   ASSIGN_OR_RETURN(std::vector<state::RecordStore::Listed> listed,
                    records_->List());
+  std::vector<absl::Status> found;
   for (const state::RecordStore::Listed& item : listed) {
     ImageRecord image;
     absl::Status status = item.payload.status();
@@ -113,34 +121,26 @@ absl::Status ImageStore::Load(std::vector<absl::Status>* problems) {
     if (status.ok() && HexOf(image.id()) != item.id) {
       status = absl::DataLossError("the record is that of another image");
     }
-    if (status.ok()) status = CheckComplete(image);
+    if (status.ok()) status = CheckNames(image);
     if (status.ok()) {
+      RETURN_IF_ERROR(RemoveDamagedBlobs(image, content_.get(), &found));
       absl::MutexLock lock(&mutex_);
-      images_[image.id()] = std::move(image);
+      Entry& entry = images_[image.id()];
+      entry.complete = CheckLayers(image, *layers_);
+      if (!entry.complete.ok()) {
+        found.push_back(
+            Annotate(entry.complete, absl::StrCat("image ", item.id)));
+      }
+      entry.record = std::move(image);
       continue;
     }
-    if (!absl::IsNotFound(item.payload.status()) && problems != nullptr) {
-      problems->push_back(Annotate(status, absl::StrCat("image ", item.id)));
+    if (!absl::IsNotFound(item.payload.status())) {
+      found.push_back(Annotate(status, absl::StrCat("image ", item.id)));
     }
     RETURN_IF_ERROR(records_->Remove(item.id));
   }
-  return absl::OkStatus();
-}
-
-absl::Status ImageStore::CheckComplete(const ImageRecord& image) const {
-  RETURN_IF_ERROR(Digest::Parse(image.id()));
-  for (const record::ImageLayer& layer : image.layers()) {
-    ASSIGN_OR_RETURN(Digest diff_id, Digest::Parse(layer.diff_id()));
-    if (!layers_->Find(diff_id)) {
-      return absl::DataLossError(
-          absl::StrCat("layer ", layer.diff_id(), " is missing"));
-    }
-  }
-  for (const std::string& blob : image.blobs()) {
-    ASSIGN_OR_RETURN(Digest digest, Digest::Parse(blob));
-    if (!content_->Has(digest)) {
-      return absl::DataLossError(absl::StrCat("blob ", blob, " is missing"));
-    }
+  if (problems != nullptr) {
+    problems->insert(problems->end(), found.begin(), found.end());
   }
   return absl::OkStatus();
 }
@@ -148,47 +148,70 @@ absl::Status ImageStore::CheckComplete(const ImageRecord& image) const {
 std::vector<ImageRecord> ImageStore::List() const {
   absl::MutexLock lock(&mutex_);
   std::vector<ImageRecord> out;
-  for (const auto& [id, image] : images_) out.push_back(image);
+  for (const auto& [id, entry] : images_) out.push_back(entry.record);
   return out;
+}
+
+absl::Status ImageStore::Completeness(absl::string_view id) const {
+  absl::MutexLock lock(&mutex_);
+  auto it = images_.find(std::string(id));
+  return it == images_.end() ? NoSuchImage(id) : it->second.complete;
 }
 
 absl::StatusOr<ImageRecord> ImageStore::Resolve(absl::string_view ref) const {
   absl::MutexLock lock(&mutex_);
+  ASSIGN_OR_RETURN(const Entry* found, Lookup(ref));
+  if (found->complete.ok()) return found->record;
+  return absl::NotFoundError(absl::StrCat("image ", ref, " is incomplete, ",
+                                          found->complete.message(),
+                                          "; pull or load it again"));
+}
+
+absl::StatusOr<ImageRecord> ImageStore::ResolveAny(
+    absl::string_view ref) const {
+  absl::MutexLock lock(&mutex_);
+  ASSIGN_OR_RETURN(const Entry* found, Lookup(ref));
+  return found->record;
+}
+
+absl::StatusOr<const ImageStore::Entry*> ImageStore::Lookup(
+    absl::string_view ref) const {
   absl::string_view hex = ref;
   const bool by_id = absl::ConsumePrefix(&hex, "sha256:");
   if (auto it =
           images_.find(by_id ? std::string(ref) : absl::StrCat("sha256:", ref));
       it != images_.end()) {
-    return it->second;
+    return &it->second;
   }
   if (auto it = images_.find(std::string(ref)); it != images_.end()) {
-    return it->second;
+    return &it->second;
   }
   if (absl::StatusOr<Reference> name = ParseReference(ref);
       !by_id && name.ok()) {
     // With both, the digest decides: a tag may have moved since.
     const std::string tagged = name->digest ? "" : name->Tagged();
     const std::string digested = name->Digested();
-    for (const auto& [id, image] : images_) {
+    for (const auto& [id, entry] : images_) {
+      const ImageRecord& image = entry.record;
       if ((!tagged.empty() && Contains(image.repo_tags(), tagged)) ||
           (!digested.empty() && Contains(image.repo_digests(), digested))) {
-        return image;
+        return &entry;
       }
     }
   }
-  const ImageRecord* found = nullptr;
+  const Entry* found = nullptr;
   if (hex.size() >= kMinPrefix && IsHex(hex)) {
-    for (const auto& [id, image] : images_) {
+    for (const auto& [id, entry] : images_) {
       if (!absl::StartsWith(HexOf(id), hex)) continue;
       if (found != nullptr) {
         return absl::InvalidArgumentError(
             absl::StrCat("image ", ref, " fits several images"));
       }
-      found = &image;
+      found = &entry;
     }
   }
   if (found == nullptr) return NoSuchImage(ref);
-  return *found;
+  return found;
 }
 
 absl::StatusOr<ImageStore::Lowers> ImageStore::LowersOf(
@@ -225,12 +248,14 @@ absl::Status ImageStore::Write(const ImageRecord& image) {
   if (absl::IsNotFound(written)) written = records_->Create(id, payload);
   RETURN_IF_ERROR(written) << "image " << image.id();
   absl::MutexLock lock(&mutex_);
-  images_[image.id()] = image;
+  images_[image.id()].record = image;
   return absl::OkStatus();
 }
 
 absl::StatusOr<ImageRecord> ImageStore::Put(ImageRecord image) {
-  RETURN_IF_ERROR(CheckComplete(image)) << "image " << image.id();
+  RETURN_IF_ERROR(CheckNames(image)) << "image " << image.id();
+  RETURN_IF_ERROR(CheckLayers(image, *layers_)) << "image " << image.id();
+  RETURN_IF_ERROR(NoteBlobSizes(*content_, &image)) << "image " << image.id();
   std::vector<Digest> diff_ids;
   for (const record::ImageLayer& layer : image.layers()) {
     ASSIGN_OR_RETURN(Digest diff_id, Digest::Parse(layer.diff_id()));
@@ -241,11 +266,20 @@ absl::StatusOr<ImageRecord> ImageStore::Put(ImageRecord image) {
   // 2. the layers' records, 3. the image's.
   RETURN_IF_ERROR(layers_->Commit(diff_ids));
   absl::MutexLock change(&changes_);
-  absl::StatusOr<ImageRecord> old = Resolve(image.id());
+  absl::StatusOr<ImageRecord> old = ResolveAny(image.id());
   if (old.ok()) image = Merged(*old, std::move(image));
   RETURN_IF_ERROR(TakeTagsFromOthers(image));
   RETURN_IF_ERROR(Write(image));
+  // Others may have wanted the same layers.
+  NoteCompleteness();
   return image;
+}
+
+void ImageStore::NoteCompleteness() {
+  absl::MutexLock lock(&mutex_);
+  for (auto& [id, entry] : images_) {
+    entry.complete = CheckLayers(entry.record, *layers_);
+  }
 }
 
 absl::Status ImageStore::TakeTagsFromOthers(const ImageRecord& image) {
@@ -276,9 +310,27 @@ absl::Status ImageStore::AddTag(absl::string_view id, absl::string_view tag) {
   return Write(image);
 }
 
+absl::StatusOr<bool> ImageStore::RemoveTag(absl::string_view tag) {
+  ASSIGN_OR_RETURN(Reference name, ParseReference(tag));
+  if (name.digest || name.tag.empty()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("tag ", tag, ": expected a name with a tag"));
+  }
+  absl::MutexLock change(&changes_);
+  for (ImageRecord& image : List()) {
+    auto* tags = image.mutable_repo_tags();
+    auto found = std::find(tags->begin(), tags->end(), name.Tagged());
+    if (found == tags->end()) continue;
+    tags->erase(found);
+    RETURN_IF_ERROR(Write(image));
+    return true;
+  }
+  return false;
+}
+
 absl::Status ImageStore::SetPinned(absl::string_view id, bool pinned) {
   absl::MutexLock change(&changes_);
-  ASSIGN_OR_RETURN(ImageRecord image, Resolve(id));
+  ASSIGN_OR_RETURN(ImageRecord image, ResolveAny(id));
   if (image.pinned() == pinned) return absl::OkStatus();
   image.set_pinned(pinned);
   return Write(image);
@@ -288,7 +340,7 @@ absl::Status ImageStore::Remove(absl::string_view ref,
                                 const LayerInUse& in_use) {
   {
     absl::MutexLock change(&changes_);
-    absl::StatusOr<ImageRecord> image = Resolve(ref);
+    absl::StatusOr<ImageRecord> image = ResolveAny(ref);
     if (absl::IsNotFound(image.status())) return absl::OkStatus();
     if (!image.ok()) return image.status();
     ASSIGN_OR_RETURN(std::string id, RecordId(image->id()));
@@ -315,6 +367,7 @@ absl::Status ImageStore::CollectGarbage(const LayerInUse& in_use) {
     }
     RETURN_IF_ERROR(layers_->Remove(layer.diff_id, in_use));
   }
+  RETURN_IF_ERROR(layers_->RemoveRetired(in_use));
   ASSIGN_OR_RETURN(std::vector<Digest> blobs, content_->List());
   for (const Digest& blob : blobs) {
     if (used.count(blob.ToString()) != 0) continue;
@@ -327,19 +380,47 @@ bool ImageStore::HaveLayers(
     const google::protobuf::RepeatedPtrField<std::string>& diff_ids) const {
   std::set<std::string> wanted(diff_ids.begin(), diff_ids.end());
   absl::MutexLock lock(&mutex_);
-  for (const auto& [id, image] : images_) {
-    for (const record::ImageLayer& layer : image.layers()) {
+  if (layers_->HasRetired()) return false;
+  for (const auto& [id, entry] : images_) {
+    for (const record::ImageLayer& layer : entry.record.layers()) {
       wanted.erase(layer.diff_id());
     }
   }
   return wanted.empty();
 }
 
+bool ImageStore::LacksBlob(const Digest& blob) const {
+  if (content_->Has(blob)) return false;
+  const std::string name = blob.ToString();
+  absl::MutexLock lock(&mutex_);
+  return std::any_of(images_.begin(), images_.end(), [&](const auto& item) {
+    return Contains(item.second.record.blobs(), name);
+  });
+}
+
+absl::StatusOr<bool> ImageStore::ReplaceLayer(std::unique_ptr<LayerDraft> draft,
+                                              const Digest& diff_id,
+                                              const LayerInUse& in_use) {
+  ASSIGN_OR_RETURN(bool retired, layers_->Retire(diff_id, in_use));
+  if (!retired) return false;
+  RETURN_IF_ERROR(layers_->Publish(std::move(draft), diff_id));
+  if (syncfs(dir_.get()) != 0) return ErrnoStatus(errno, "sync the images");
+  RETURN_IF_ERROR(layers_->Commit({diff_id}));
+  NoteCompleteness();
+  return true;
+}
+
 absl::StatusOr<rootfs::Usage> ImageStore::Usage() const {
-  ASSIGN_OR_RETURN(rootfs::Usage usage, rootfs::UsageOf(blobs_.get()));
-  for (const LayerInfo& layer : layers_->List()) {
-    usage.bytes += layer.usage.bytes;
-    usage.inodes += layer.usage.inodes;
+  ASSIGN_OR_RETURN(rootfs::Usage usage, layers_->Usage());
+  ASSIGN_OR_RETURN(struct stat top, sys::StatAt(dir_.get(), ".", 0));
+  usage.bytes += top.st_blocks * kBlockBytes;
+  ++usage.inodes;
+  for (const char* name : {kBlobs, kImages, kIngest, kPartial}) {
+    ASSIGN_OR_RETURN(UniqueFd directory,
+                     sys::OpenAt(dir_.get(), name, O_RDONLY | O_DIRECTORY));
+    ASSIGN_OR_RETURN(rootfs::Usage more, rootfs::UsageOf(directory.get()));
+    usage.bytes += more.bytes;
+    usage.inodes += more.inodes;
   }
   return usage;
 }

@@ -9,6 +9,11 @@
 // The order of durability: blobs and layers are written and renamed; one
 // syncfs; the layers' records; the image's record. So a record on disk vouches
 // for all it names, and whatever no record names is garbage at the next Open.
+//
+// What is damaged all the same costs no more than itself. An image that lacks a
+// layer is incomplete: List tells of it, so that it can be removed, but it is
+// not found by name until a pull or load has brought the layer back. One that
+// lacks a blob can be used, but not be saved to an archive.
 // Thread safety: thread-safe. List, Resolve and Get answer from memory; the
 // rest blocks on the disk, not under the lock that those take.
 
@@ -39,10 +44,10 @@ namespace gantry::image {
 
 class ImageStore {
  public:
-  // Opens or makes the store in `dirfd` (0700). What is damaged is removed and
-  // told in `problems` (may be null): a damaged record costs its image, a
-  // missing layer the images that need it. Collects garbage, except layers
-  // that `in_use` names.
+  // Opens or makes the store in `dirfd` (0700). What is damaged, as far as
+  // records, sizes and small documents show it, is removed and told in
+  // `problems` (may be null); a damaged record costs its image. Collects
+  // garbage, except layers that `in_use` names.
   static absl::StatusOr<std::unique_ptr<ImageStore>> Open(
       int dirfd, const LayerInUse& in_use,
       std::vector<absl::Status>* problems = nullptr);
@@ -50,13 +55,20 @@ class ImageStore {
   ContentStore& content() { return *content_; }
   LayerStore& layers() { return *layers_; }
 
+  // All, incomplete ones included.
   std::vector<record::ImageRecord> List() const;
+
+  // OK, or what the image lacks of its layers. Unknown: NOT_FOUND.
+  absl::Status Completeness(absl::string_view id) const;
 
   // By id ("sha256:..." or its hex), by "name:tag", "name@digest" or a short
   // name ("busybox" is docker.io/library/busybox:latest), or by a prefix of at
   // least 7 hex digits of the id that fits one image. A name wins over a
-  // prefix. NOT_FOUND, or INVALID_ARGUMENT if a prefix fits several.
+  // prefix. NOT_FOUND, also for an incomplete image; INVALID_ARGUMENT if a
+  // prefix fits several.
   absl::StatusOr<record::ImageRecord> Resolve(absl::string_view ref) const;
+  // The same, incomplete images included.
+  absl::StatusOr<record::ImageRecord> ResolveAny(absl::string_view ref) const;
 
   // The lower directories of an image, bottom first, relative to the layer
   // store, with a hold on each: keep the holds until in_use knows them.
@@ -67,14 +79,27 @@ class ImageStore {
   };
   absl::StatusOr<Lowers> LowersOf(const record::ImageRecord& image);
 
-  // Makes everything durable and the image visible. If the id is known, tags
-  // and digests are added to it. Tags are taken away from other images. All
-  // layers and blobs must be there.
+  // Makes everything durable and the image visible, and complete. If the id is
+  // known, tags and digests are added to it. Tags are taken away from other
+  // images. All layers and blobs must be there.
   absl::StatusOr<record::ImageRecord> Put(record::ImageRecord image);
 
   // Gives image `id` one more tag ("name:tag").
   absl::Status AddTag(absl::string_view id, absl::string_view tag);
+  // Takes the tag away from the image that has it, which stays, if need be
+  // without a name. Whether there was one.
+  absl::StatusOr<bool> RemoveTag(absl::string_view tag);
   absl::Status SetPinned(absl::string_view id, bool pinned);
+
+  // Whether an image names the blob as kept, and it is gone: a pull or load
+  // brings it back, though the layer made of it is there.
+  bool LacksBlob(const Digest& blob) const;
+  // Puts `draft` in the place of a layer that was found damaged, or is missing;
+  // the damaged one is retired (layer_store.h). False if that is held, and so
+  // stays.
+  absl::StatusOr<bool> ReplaceLayer(std::unique_ptr<LayerDraft> draft,
+                                    const Digest& diff_id,
+                                    const LayerInUse& in_use);
 
   // Removes the image that `ref` resolves to, with all its names, and what no
   // other image uses. Unknown is OK.
@@ -85,29 +110,37 @@ class ImageStore {
   // one.
   absl::Status CollectGarbage(const LayerInUse& in_use);
 
-  // Whether every one of `diff_ids` is a layer of an image.
+  // Whether every one of `diff_ids` is a layer of an image, so that nothing is
+  // to be collected once a container on them has gone.
   bool HaveLayers(
       const google::protobuf::RepeatedPtrField<std::string>& diff_ids) const;
 
-  // Bytes and inodes of layers and blobs, from memory and the blob directory.
+  // Bytes and inodes of all below DIR but layers that are being unpacked: of
+  // layers from memory, else by walks over few files.
   absl::StatusOr<rootfs::Usage> Usage() const;
 
  private:
   ImageStore() = default;
+  struct Entry {
+    record::ImageRecord record;
+    // What it lacks of its layers.
+    absl::Status complete;
+  };
   absl::Status Load(std::vector<absl::Status>* problems);
-  absl::Status CheckComplete(const record::ImageRecord& image) const;
+  absl::StatusOr<const Entry*> Lookup(absl::string_view ref) const
+      ABSL_SHARED_LOCKS_REQUIRED(mutex_);
+  void NoteCompleteness();
   absl::Status Write(const record::ImageRecord& image);
   absl::Status TakeTagsFromOthers(const record::ImageRecord& image);
 
   UniqueFd dir_;
-  UniqueFd blobs_;
   std::unique_ptr<ContentStore> content_;
   std::unique_ptr<LayerStore> layers_;
   std::unique_ptr<state::RecordStore> records_;
   // One change at a time; held over I/O, never by readers.
   absl::Mutex changes_;
   mutable absl::Mutex mutex_;
-  std::map<std::string, record::ImageRecord> images_ ABSL_GUARDED_BY(mutex_);
+  std::map<std::string, Entry> images_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace gantry::image

@@ -16,6 +16,7 @@ namespace gantry::image {
 namespace {
 
 using ::gantry::testing::IsOk;
+using ::gantry::testing::IsOkAndHolds;
 using ::gantry::testing::StatusIs;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
@@ -101,7 +102,7 @@ TEST_F(ImageStoreTest, RecordsSurviveAReopen) {
   record::ImageRecord image = Make("a", {"l1", "l2"}, {kBusybox});
   image.mutable_config()->set_user("1:2");
   image.set_pinned(true);
-  ASSERT_OK(store_->Put(image));
+  ASSERT_OK_AND_ASSIGN(image, store_->Put(image));
   Reopen();
   EXPECT_THAT(problems_, IsEmpty());
   ASSERT_OK_AND_ASSIGN(record::ImageRecord again, store_->Resolve("busybox"));
@@ -169,8 +170,8 @@ TEST_F(ImageStoreTest, RemoveTakesWhatNobodyElseUses) {
 
 TEST_F(ImageStoreTest, LayersInUseOutliveTheirImage) {
   Put("a", {"used", "free"}, {kBusybox});
-  const LayerInUse in_use = [](const Digest& diff_id) {
-    return diff_id == DigestOf("used");
+  const LayerInUse in_use = [](const std::string& lower_dir) {
+    return lower_dir == "1/fs";
   };
   ASSERT_OK(store_->Remove("busybox", in_use));
   EXPECT_TRUE(HasLayer("used"));
@@ -216,16 +217,81 @@ TEST_F(ImageStoreTest, DamagedRecordCostsThatImageOnly) {
   EXPECT_FALSE(HasLayer("l1"));
 }
 
-TEST_F(ImageStoreTest, ImageWhoseLayerOrBlobIsGoneIsDroppedAtOpen) {
-  Put("a", {"l1"}, {kBusybox});
-  Put("b", {"l2"}, {"docker.io/library/b:latest"});
+TEST_F(ImageStoreTest, ImageWhoseLayerIsGoneWaitsForItsNextPull) {
+  Put("a", {"l1", "l2"}, {kBusybox});
   Put("c", {"l2"}, {"docker.io/library/c:latest"});
   ASSERT_OK(sys::RemoveTreeAt(store_->layers().dir_fd(), "1"));
-  ASSERT_OK(sys::UnlinkAt(dir_.fd(), "blobs/sha256/" + DigestOf("b").hex()));
+  Reopen();
+  EXPECT_THAT(problems_, SizeIs(1));
+  EXPECT_EQ(NameOf("c"), "c");
+  // Told of, not to be used, and what is left of it stays.
+  EXPECT_THAT(
+      store_->Resolve("busybox"),
+      StatusIs(absl::StatusCode::kNotFound,
+               HasSubstr("is incomplete, layer " + DigestOf("l1").ToString())));
+  const std::string id = DigestOf("a").ToString();
+  EXPECT_THAT(store_->Completeness(id), Not(IsOk()));
+  EXPECT_THAT(store_->List(), SizeIs(2));
+  EXPECT_TRUE(HasLayer("l2"));
+  Put("a", {"l1", "l2"}, {kBusybox});
+  EXPECT_EQ(NameOf("busybox"), "a");
+  EXPECT_OK(store_->Completeness(id));
+}
+
+TEST_F(ImageStoreTest, IncompleteImageCanBeRemoved) {
+  Put("a", {"l1", "l2"}, {kBusybox});
+  ASSERT_OK(sys::RemoveTreeAt(store_->layers().dir_fd(), "1"));
+  Reopen();
+  ASSERT_OK(store_->Remove("busybox", nullptr));
+  EXPECT_THAT(store_->List(), IsEmpty());
+  EXPECT_THAT(store_->layers().List(), IsEmpty());
+}
+
+TEST_F(ImageStoreTest, DamagedBlobIsRemovedAtOpenAndItsImageUsable) {
+  Put("a", {"l1"}, {kBusybox});
+  Put("long", {"l2"}, {"docker.io/library/b:latest"});
+  // Of another size; of another content.
+  ASSERT_OK(sys::WriteFileAt(dir_.fd(),
+                             "blobs/sha256/" + DigestOf("long").hex(), "lo"));
+  ASSERT_OK(
+      sys::WriteFileAt(dir_.fd(), "blobs/sha256/" + DigestOf("a").hex(), "b"));
+  EXPECT_FALSE(store_->LacksBlob(DigestOf("a")));
   Reopen();
   EXPECT_THAT(problems_, SizeIs(2));
-  EXPECT_THAT(store_->List(), SizeIs(1));
-  EXPECT_EQ(NameOf("c"), "c");
+  EXPECT_OK(store_->Resolve("busybox"));
+  EXPECT_OK(store_->Resolve("b"));
+  EXPECT_TRUE(store_->LacksBlob(DigestOf("a")));
+  EXPECT_TRUE(store_->LacksBlob(DigestOf("long")));
+  EXPECT_FALSE(store_->LacksBlob(DigestOf("never named")));
+  Put("a", {"l1"}, {kBusybox});
+  EXPECT_FALSE(store_->LacksBlob(DigestOf("a")));
+}
+
+TEST_F(ImageStoreTest, ReplacedLayerMakesItsImagesComplete) {
+  Put("a", {"l1"}, {kBusybox});
+  Put("b", {"l1", "l2"}, {"docker.io/library/b:latest"});
+  ASSERT_OK(sys::RemoveTreeAt(store_->layers().dir_fd(), "1"));
+  Reopen();
+  EXPECT_THAT(store_->Resolve("busybox"), Not(IsOk()));
+  EXPECT_THAT(store_->Resolve("b"), Not(IsOk()));
+  ASSERT_OK_AND_ASSIGN(auto draft, store_->layers().Begin());
+  EXPECT_THAT(store_->ReplaceLayer(std::move(draft), DigestOf("l1"), nullptr),
+              IsOkAndHolds(true));
+  EXPECT_EQ(NameOf("busybox"), "a");
+  EXPECT_EQ(NameOf("b"), "b");
+  Reopen();
+  EXPECT_THAT(problems_, IsEmpty());
+}
+
+TEST_F(ImageStoreTest, TagIsTakenAwayTheImageStays) {
+  Put("a", {"l1"}, {kBusybox});
+  EXPECT_THAT(store_->RemoveTag("busybox"), IsOkAndHolds(true));
+  EXPECT_THAT(store_->RemoveTag("busybox"), IsOkAndHolds(false));
+  EXPECT_THAT(store_->RemoveTag("busybox@" + DigestOf("a").ToString()),
+              StatusIs(absl::StatusCode::kInvalidArgument));
+  EXPECT_EQ(NameOf(DigestOf("a").ToString()), "a");
+  Reopen();
+  EXPECT_THAT(store_->Resolve("busybox"), Not(IsOk()));
 }
 
 TEST_F(ImageStoreTest, WhatNoRecordNamesGoesAtOpen) {
@@ -263,11 +329,17 @@ TEST_F(ImageStoreTest, LayerUsedTwiceStandsInTheStackOnceAtItsTopPlace) {
   EXPECT_THAT(lowers.dirs, ElementsAre("2/fs", "1/fs"));
 }
 
-TEST_F(ImageStoreTest, UsageCountsLayersAndBlobs) {
-  ASSERT_OK_AND_ASSIGN(rootfs::Usage before, store_->Usage());
+TEST_F(ImageStoreTest, UsageIsWhatTheDirectoryTakes) {
+  const auto taken = [&] { return *rootfs::UsageOf(dir_.fd()); };
   Put("a", {"l1"}, {kBusybox});
-  ASSERT_OK_AND_ASSIGN(rootfs::Usage after, store_->Usage());
-  EXPECT_EQ(after.inodes, before.inodes + 2);
+  EXPECT_THAT(store_->Usage(), IsOkAndHolds(taken()));
+  Put("b", {"l1", "l2"}, {"docker.io/library/b:latest"});
+  EXPECT_THAT(store_->Usage(), IsOkAndHolds(taken()));
+  ASSERT_OK(store_->layers().Retire(DigestOf("l2"),
+                                    [](const std::string&) { return true; }));
+  EXPECT_THAT(store_->Usage(), IsOkAndHolds(taken()));
+  ASSERT_OK(store_->Remove("b", nullptr));
+  EXPECT_THAT(store_->Usage(), IsOkAndHolds(taken()));
 }
 
 }  // namespace

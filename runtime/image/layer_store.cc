@@ -15,6 +15,8 @@ namespace gantry::image {
 namespace {
 
 constexpr char kFs[] = "fs";
+constexpr char kRecord[] = "record";
+constexpr int64_t kBlockBytes = 512;  // unit of st_blocks, stat(2)
 constexpr char kDigits[] = "0123456789abcdefghijklmnopqrstuvwxyz";
 
 std::string Base36(uint64_t number) {
@@ -47,6 +49,10 @@ std::string Removed(absl::string_view name) {
   return absl::StrCat(".old-", name);
 }
 
+std::string RecordOf(absl::string_view name) {
+  return absl::StrCat(name, "/", kRecord);
+}
+
 absl::StatusOr<LayerInfo> Decode(const std::string& name,
                                  const std::string& payload) {
   record::LayerRecord record;
@@ -73,17 +79,18 @@ LayerDraft::~LayerDraft() {
 }
 
 absl::StatusOr<std::unique_ptr<LayerStore>> LayerStore::Open(
-    int dirfd, std::vector<absl::Status>* problems) {
+    int dirfd, const LayerInUse& in_use, std::vector<absl::Status>* problems) {
   auto store = std::unique_ptr<LayerStore>(new LayerStore);
   ASSIGN_OR_RETURN(store->dir_, sys::Duplicate(dirfd));
   ASSIGN_OR_RETURN(UniqueFd directory, sys::Duplicate(dirfd));
   store->records_ = state::RecordStore::Open(std::move(directory),
                                              sys::Durability::kPowerCut);
-  RETURN_IF_ERROR(store->Recover(problems));
+  RETURN_IF_ERROR(store->Recover(in_use, problems));
   return store;
 }
 
-absl::Status LayerStore::Recover(std::vector<absl::Status>* problems) {
+absl::Status LayerStore::Recover(const LayerInUse& in_use,
+                                 std::vector<absl::Status>* problems) {
   RETURN_IF_ERROR(records_->CleanUp());
   ASSIGN_OR_RETURN(std::vector<sys::DirEntry> entries,
                    sys::ListDirAt(dir_.get(), "."));
@@ -111,7 +118,17 @@ absl::Status LayerStore::Recover(std::vector<absl::Status>* problems) {
       problems->push_back(
           Annotate(layer.status(), absl::StrCat("layer ", item.id)));
     }
-    RETURN_IF_ERROR(records_->Remove(item.id));
+    const std::string fs = absl::StrCat(item.id, "/", kFs);
+    absl::StatusOr<UniqueFd> kept = absl::NotFoundError("");
+    if (in_use && in_use(fs)) {
+      kept = sys::OpenAt(dir_.get(), fs, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+    }
+    if (!kept.ok()) {
+      RETURN_IF_ERROR(records_->Remove(item.id));
+      continue;
+    }
+    ASSIGN_OR_RETURN(retired_[item.id], rootfs::UsageOf(kept->get()));
+    RETURN_IF_ERROR(sys::UnlinkAt(dir_.get(), RecordOf(item.id)));
   }
   return absl::OkStatus();
 }
@@ -189,23 +206,94 @@ absl::Status LayerStore::Commit(const std::vector<Digest>& diff_ids) {
   return absl::OkStatus();
 }
 
+absl::Status LayerStore::RemoveDirectory(const std::string& name) {
+  // The record goes away with the name: never a record without its layer.
+  RETURN_IF_ERROR(sys::RenameAt(dir_.get(), name, dir_.get(), Removed(name)));
+  return sys::RemoveTreeAt(dir_.get(), Removed(name));
+}
+
 absl::StatusOr<bool> LayerStore::Remove(const Digest& diff_id,
                                         const LayerInUse& in_use) {
   std::string name;
   {
     absl::MutexLock lock(&mutex_);
-    if (holds_->Held(diff_id)) return false;
-    if (in_use && in_use(diff_id)) return false;
     auto it = layers_.find(diff_id);
-    if (it == layers_.end()) return true;
+    if (it == layers_.end()) return !holds_->Held(diff_id);
+    if (holds_->Held(diff_id)) return false;
+    if (in_use && in_use(it->second.LowerDir())) return false;
     name = it->second.name;
     // From here on a pull does not find it and fetches it anew.
     layers_.erase(it);
   }
-  // The record goes away with the name: never a record without its layer.
-  RETURN_IF_ERROR(sys::RenameAt(dir_.get(), name, dir_.get(), Removed(name)));
-  RETURN_IF_ERROR(sys::RemoveTreeAt(dir_.get(), Removed(name)));
+  RETURN_IF_ERROR(RemoveDirectory(name));
   return true;
+}
+
+absl::StatusOr<bool> LayerStore::Retire(const Digest& diff_id,
+                                        const LayerInUse& in_use) {
+  std::string name;
+  bool stays = false;
+  {
+    absl::MutexLock lock(&mutex_);
+    auto it = layers_.find(diff_id);
+    if (it == layers_.end()) return true;
+    if (holds_->Held(diff_id)) return false;
+    name = it->second.name;
+    stays = in_use && in_use(it->second.LowerDir());
+    if (stays) retired_[name] = it->second.usage;
+    layers_.erase(it);
+  }
+  // A directory without a record is what a retired layer is at Open.
+  RETURN_IF_ERROR(stays ? sys::UnlinkAt(dir_.get(), RecordOf(name))
+                        : RemoveDirectory(name));
+  return true;
+}
+
+absl::Status LayerStore::RemoveRetired(const LayerInUse& in_use) {
+  std::vector<std::string> unused;
+  {
+    absl::MutexLock lock(&mutex_);
+    for (const auto& [name, usage] : retired_) {
+      if (in_use && in_use(absl::StrCat(name, "/", kFs))) continue;
+      unused.push_back(name);
+    }
+    for (const std::string& name : unused) retired_.erase(name);
+  }
+  for (const std::string& name : unused) {
+    RETURN_IF_ERROR(RemoveDirectory(name));
+  }
+  return absl::OkStatus();
+}
+
+bool LayerStore::HasRetired() const {
+  absl::MutexLock lock(&mutex_);
+  return !retired_.empty();
+}
+
+absl::StatusOr<rootfs::Usage> LayerStore::Usage() const {
+  rootfs::Usage usage;
+  std::vector<std::string> beside = {"."};
+  {
+    absl::MutexLock lock(&mutex_);
+    const auto add = [&](const std::string& name, const rootfs::Usage& of) {
+      usage.bytes += of.bytes;
+      usage.inodes += of.inodes;
+      beside.push_back(name);
+      beside.push_back(RecordOf(name));
+    };
+    for (const auto& [diff_id, layer] : layers_) add(layer.name, layer.usage);
+    for (const auto& [name, of] : retired_) add(name, of);
+  }
+  for (const std::string& path : beside) {
+    absl::StatusOr<struct stat> node =
+        sys::StatAt(dir_.get(), path, AT_SYMLINK_NOFOLLOW);
+    // Removed meanwhile, or has no record (yet).
+    if (absl::IsNotFound(node.status())) continue;
+    RETURN_IF_ERROR(node);
+    usage.bytes += node->st_blocks * kBlockBytes;
+    ++usage.inodes;
+  }
+  return usage;
 }
 
 }  // namespace gantry::image

@@ -6,6 +6,10 @@
 // shared in this process; Commit, after one syncfs for all layers of an image,
 // writes the records. At Open a directory without a sound record is removed:
 // after a power cut a layer is either whole or not there.
+//
+// A damaged layer is retired: its record goes, so that it is not found any more
+// and the next pull unpacks it anew under another N; its directory stays for
+// as long as a container has it below it, over restarts too.
 // Thread safety: thread-safe; a draft belongs to one thread. Blocks on the
 // disk, never under the lock.
 
@@ -32,8 +36,8 @@
 
 namespace gantry::image {
 
-// Whether a layer is the lower directory of a container.
-using LayerInUse = std::function<bool(const Digest& diff_id)>;
+// Whether "N/fs" is a lower directory of a container.
+using LayerInUse = std::function<bool(const std::string& lower_dir)>;
 
 struct LayerInfo {
   Digest diff_id;
@@ -67,9 +71,10 @@ class LayerDraft {
 
 class LayerStore {
  public:
-  // `problems` (may be null) receives what was found damaged and removed.
+  // `problems` (may be null) receives what was found damaged and removed, or
+  // retired if `in_use` (may be null) names it.
   static absl::StatusOr<std::unique_ptr<LayerStore>> Open(
-      int dirfd, std::vector<absl::Status>* problems);
+      int dirfd, const LayerInUse& in_use, std::vector<absl::Status>* problems);
 
   std::optional<LayerInfo> Find(const Digest& diff_id) const;
   std::vector<LayerInfo> List() const;
@@ -86,11 +91,22 @@ class LayerStore {
     absl::MutexLock lock(&mutex_);
     return holds_->Take(diff_id);
   }
-  // False if it is held, or `in_use` (may be null) names it, and so stays.
-  // Unknown: true. in_use is asked after the holds: who takes a layer over from
-  // a hold is seen by one of the two. It must not call this store.
+  bool IsHeld(const Digest& digest) const { return holds_->Held(digest); }
+  // False if it is held, or `in_use` (may be null) names its directory, and so
+  // stays. Unknown: true. in_use is asked after the holds: who takes a layer
+  // over from a hold is seen by one of the two. It must not call this store.
   absl::StatusOr<bool> Remove(const Digest& diff_id,
                               const LayerInUse& in_use = nullptr);
+
+  // Gives a damaged layer up: removed, or retired if `in_use` names it. False
+  // if it is held, and so stays. Unknown: true.
+  absl::StatusOr<bool> Retire(const Digest& diff_id, const LayerInUse& in_use);
+  // Removes retired directories that `in_use` does not name.
+  absl::Status RemoveRetired(const LayerInUse& in_use);
+  bool HasRetired() const;
+
+  // Of all layers, retired ones included, with what the store keeps beside.
+  absl::StatusOr<rootfs::Usage> Usage() const;
 
   // The directory that LowerDir() counts from.
   int dir_fd() const { return dir_.get(); }
@@ -98,13 +114,17 @@ class LayerStore {
  private:
   friend class LayerDraft;
   LayerStore() = default;
-  absl::Status Recover(std::vector<absl::Status>* problems);
+  absl::Status Recover(const LayerInUse& in_use,
+                       std::vector<absl::Status>* problems);
+  absl::Status RemoveDirectory(const std::string& name);
 
   UniqueFd dir_;
   std::unique_ptr<state::RecordStore> records_;
   std::shared_ptr<HoldTable> holds_ = std::make_shared<HoldTable>();
   mutable absl::Mutex mutex_;
   std::map<Digest, LayerInfo> layers_ ABSL_GUARDED_BY(mutex_);
+  // N, and what the directory takes.
+  std::map<std::string, rootfs::Usage> retired_ ABSL_GUARDED_BY(mutex_);
   uint64_t last_number_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 

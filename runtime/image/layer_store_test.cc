@@ -23,10 +23,10 @@ using ::testing::SizeIs;
 class LayerStoreTest : public ::testing::Test {
  protected:
   void SetUp() override { Reopen(); }
-  void Reopen() {
+  void Reopen(const LayerInUse& in_use = nullptr) {
     store_.reset();
     problems_.clear();
-    auto store = LayerStore::Open(dir_.fd(), &problems_);
+    auto store = LayerStore::Open(dir_.fd(), in_use, &problems_);
     ASSERT_OK(store);
     store_ = *std::move(store);
   }
@@ -129,6 +129,58 @@ TEST_F(LayerStoreTest, HeldLayersStay) {
   }
   EXPECT_THAT(store_->Remove(a_), IsOkAndHolds(true));
   EXPECT_THAT(store_->Remove(a_), IsOkAndHolds(true));
+  EXPECT_EQ(Entries(), 0u);
+}
+
+TEST_F(LayerStoreTest, RetiredLayerStaysBelowItsContainerAndIsFetchedAnew) {
+  Publish(a_);
+  ASSERT_OK(store_->Commit({a_}));
+  const LayerInUse in_use = [](const std::string& dir) {
+    return dir == "1/fs";
+  };
+  EXPECT_THAT(store_->Retire(a_, in_use), IsOkAndHolds(true));
+  EXPECT_FALSE(store_->Find(a_));
+  EXPECT_TRUE(sys::ExistsAt(dir_.fd(), "1/fs/made"));
+  EXPECT_EQ(Publish(a_).name, "2");
+  ASSERT_OK(store_->Commit({a_}));
+  // So does a restart find it.
+  Reopen(in_use);
+  EXPECT_EQ(store_->Find(a_)->name, "2");
+  EXPECT_TRUE(sys::ExistsAt(dir_.fd(), "1/fs/made"));
+  EXPECT_TRUE(store_->HasRetired());
+  ASSERT_OK(store_->RemoveRetired(in_use));
+  EXPECT_EQ(Entries(), 2u);
+  // The container has gone.
+  ASSERT_OK(store_->RemoveRetired(nullptr));
+  EXPECT_FALSE(store_->HasRetired());
+  EXPECT_EQ(Entries(), 1u);
+}
+
+TEST_F(LayerStoreTest, RetiredLayerThatNobodyUsesGoesAtOnce) {
+  Publish(a_);
+  {
+    HoldTable::Hold hold = store_->Hold(a_);
+    EXPECT_THAT(store_->Retire(a_, nullptr), IsOkAndHolds(false));
+  }
+  EXPECT_THAT(store_->Retire(a_, nullptr), IsOkAndHolds(true));
+  EXPECT_THAT(store_->Retire(a_, nullptr), IsOkAndHolds(true));
+  EXPECT_EQ(Entries(), 0u);
+}
+
+TEST_F(LayerStoreTest, DamagedRecordDoesNotCostAContainerItsLayer) {
+  Publish(a_);
+  ASSERT_OK(store_->Commit({a_}));
+  ASSERT_OK(sys::WriteFileAt(dir_.fd(), "1/record", "garbage garbage garbage"));
+  const LayerInUse in_use = [](const std::string&) { return true; };
+  Reopen(in_use);
+  EXPECT_THAT(problems_, SizeIs(1));
+  EXPECT_FALSE(store_->Find(a_));
+  EXPECT_TRUE(sys::ExistsAt(dir_.fd(), "1/fs/made"));
+  // Told once.
+  Reopen(in_use);
+  EXPECT_THAT(problems_, IsEmpty());
+  EXPECT_TRUE(sys::ExistsAt(dir_.fd(), "1/fs/made"));
+  Reopen();
   EXPECT_EQ(Entries(), 0u);
 }
 

@@ -41,13 +41,26 @@ absl::StatusOr<std::vector<record::ImageRecord>> Find(
   return found;
 }
 
+// What a client may want to remove, though it has to pull it to use it.
+runtime::v1::Image Listed(const Services& services,
+                          const record::ImageRecord& image) {
+  runtime::v1::Image to = ImageToCri(image, services.host);
+  const absl::Status complete = services.node.images.Completeness(image.id());
+  if (absl::IsDataLoss(complete)) {
+    const absl::string_view lacks = complete.message();
+    (*to.mutable_spec()->mutable_annotations())["gantry.image.incomplete"] =
+        std::string(lacks);
+  }
+  return to;
+}
+
 absl::StatusOr<ListImagesResponse> List(
     const Services& services, const runtime::v1::ListImagesRequest& request) {
   ASSIGN_OR_RETURN(std::vector<record::ImageRecord> images,
                    Find(services, request.filter()));
   ListImagesResponse response;
   for (const record::ImageRecord& image : images) {
-    *response.add_images() = ImageToCri(image, services.host);
+    *response.add_images() = Listed(services, image);
   }
   return response;
 }
@@ -155,7 +168,7 @@ grpc::ServerWriteReactor<StreamImagesResponse>* ImageRpcs::StreamImages(
       std::make_unique<Images>(
           *std::move(images),
           [&services = services_](const record::ImageRecord& image) {
-            return ImageToCri(image, services.host);
+            return Listed(services, image);
           }),
       &StreamImagesResponse::mutable_images);
 }
