@@ -102,10 +102,15 @@ absl::StatusOr<LayerInfo> StoreLayer(ByteSource* source,
                                      ContentStore* content, LayerStore* layers,
                                      const StoreLayerOptions& options) {
   std::optional<BlobCheck> check;
-  std::unique_ptr<BlobWriter> writer;
+  std::unique_ptr<BlobWriter> own_writer;
+  BlobWriter* writer = nullptr;
   if (blob && options.keep_blob) {
     // The writer verifies the digest: the bytes are hashed once.
-    ASSIGN_OR_RETURN(writer, content->Ingest(blob->digest, blob->size));
+    writer = options.writer;
+    if (writer == nullptr) {
+      ASSIGN_OR_RETURN(own_writer, content->Ingest(blob->digest, blob->size));
+      writer = own_writer.get();
+    }
   } else if (blob) {
     check.emplace(source, *blob);
     source = check->source();

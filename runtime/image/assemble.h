@@ -31,6 +31,8 @@ using LayerProgress = std::function<void(int64_t bytes)>;
 struct StoreLayerOptions {
   UnpackLimits limits;
   bool keep_blob = true;
+  // Takes the blob, in place of a new one, if keep_blob. Borrowed; may be null.
+  BlobWriter* writer = nullptr;
   LayerProgress progress;           // may be null
   std::function<bool()> cancelled;  // may be null
   // As UnpackOptions has them; may be null.

@@ -182,9 +182,14 @@ absl::StatusOr<ImportedImage> Importer::FromDescriptor(
 absl::Status Importer::StoreOne(const std::string& file,
                                 const std::optional<Descriptor>& blob,
                                 const Digest& diff_id) {
-  if (store_->layers().Find(diff_id)) return absl::OkStatus();
+  const bool unpacked = store_->layers().Find(diff_id).has_value();
+  const bool lost = blob && store_->LacksBlob(blob->digest);
+  if (unpacked && !lost) return absl::OkStatus();
   ASSIGN_OR_RETURN(std::unique_ptr<ByteSource> source,
                    MustExist(files_.Open(file)));
+  if (unpacked) {
+    return store_->content().PutFrom(source.get(), blob->digest, blob->size);
+  }
   return StoreLayer(source.get(), blob, diff_id, &store_->content(),
                     &store_->layers(), options_.layer)
       .status();
@@ -318,9 +323,15 @@ absl::StatusOr<std::vector<ImportedImage>> Import(
         files, FilesOfTar(std::move(fd), &store->content(),
                           options.max_archive_bytes, options.layer.cancelled));
   }
-  Importer importer(*files, store, options);
-  if (files->Has("oci-layout")) return importer.Layout();
-  if (files->Has("manifest.json")) return importer.DockerArchive();
+  return ImportFiles(*files, store, options);
+}
+
+absl::StatusOr<std::vector<ImportedImage>> ImportFiles(
+    const ArchiveFiles& files, ImageStore* store,
+    const ImportOptions& options) {
+  Importer importer(files, store, options);
+  if (files.Has("oci-layout")) return importer.Layout();
+  if (files.Has("manifest.json")) return importer.DockerArchive();
   return absl::InvalidArgumentError(
       "neither an OCI image layout (oci-layout) nor a docker-archive "
       "(manifest.json)");

@@ -16,6 +16,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "runtime/base/unique_fd.h"
+#include "runtime/image/archive_files.h"
 #include "runtime/image/assemble.h"
 #include "runtime/image/image_store.h"
 #include "runtime/image/manifest.h"
@@ -43,6 +44,10 @@ struct ImportedImage {
 absl::StatusOr<std::vector<ImportedImage>> Import(UniqueFd fd,
                                                   ImageStore* store,
                                                   const ImportOptions& options);
+
+// The same for files that are open already.
+absl::StatusOr<std::vector<ImportedImage>> ImportFiles(
+    const ArchiveFiles& files, ImageStore* store, const ImportOptions& options);
 
 // The same for a path of the host.
 absl::StatusOr<std::vector<ImportedImage>> ImportPath(

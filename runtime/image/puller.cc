@@ -7,11 +7,35 @@
 
 #include "absl/strings/str_cat.h"
 #include "runtime/base/status.h"
+#include "runtime/base/unique_fd.h"
 
 namespace gantry::image {
 namespace {
 
 constexpr int kMaxIndexDepth = 4;
+
+// What an earlier attempt has left of a blob, then the rest.
+class ResumedSource : public ByteSource {
+ public:
+  using Opener = std::function<absl::StatusOr<std::unique_ptr<ByteSource>>()>;
+
+  ResumedSource(std::unique_ptr<ByteSource> kept, Opener open_rest)
+      : kept_(std::move(kept)), open_rest_(std::move(open_rest)) {}
+
+  absl::StatusOr<absl::string_view> Next() override {
+    if (rest_ == nullptr) {
+      ASSIGN_OR_RETURN(absl::string_view chunk, kept_->Next());
+      if (!chunk.empty()) return chunk;
+      ASSIGN_OR_RETURN(rest_, open_rest_());
+    }
+    return rest_->Next();
+  }
+
+ private:
+  const std::unique_ptr<ByteSource> kept_;
+  const Opener open_rest_;
+  std::unique_ptr<ByteSource> rest_;
+};
 
 }  // namespace
 
@@ -120,14 +144,46 @@ absl::StatusOr<std::unique_ptr<Pull>> Puller::Resolve(const Reference& ref) {
     pull->layers_.push_back(
         {.blob = blob,
          .diff_id = diff_id,
-         .present = store_->layers().Find(diff_id).has_value()});
+         .present = store_->layers().Find(diff_id).has_value() &&
+                    !store_->LacksBlob(blob.digest)});
   }
   return pull;
 }
 
+// The layer is there unpacked; its blob may have been found damaged.
+absl::Status Pull::FetchLostBlob(const PullLayer& layer) {
+  if (!store_->LacksBlob(layer.blob.digest)) return absl::OkStatus();
+  ASSIGN_OR_RETURN(std::unique_ptr<ByteSource> source,
+                   registry_->OpenBlob(*ref_, layer.blob, options_.cancelled));
+  return store_->content().PutFrom(source.get(), layer.blob.digest,
+                                   layer.blob.size);
+}
+
+// From the blob that is in the store, without the network. False if there is
+// none, or a damaged one.
+absl::StatusOr<bool> Pull::UnpackKept(const PullLayer& layer,
+                                      StoreLayerOptions options) {
+  absl::StatusOr<UniqueFd> blob = store_->content().OpenBlob(layer.blob.digest);
+  if (absl::IsNotFound(blob.status())) return false;
+  RETURN_IF_ERROR(blob);
+  FdSource source(*std::move(blob));
+  options.keep_blob = false;
+  absl::Status stored =
+      StoreLayer(&source, layer.blob, layer.diff_id, &store_->content(),
+                 &store_->layers(), options)
+          .status();
+  if (stored.ok()) return true;
+  // Whatever a damaged blob looks like to those who read it.
+  if (!absl::IsCancelled(stored) &&
+      absl::IsDataLoss(store_->content().Verify(layer.blob.digest))) {
+    return false;
+  }
+  return stored;
+}
+
 absl::Status Pull::FetchLayer(size_t i, const LayerProgress& progress) {
   const PullLayer& layer = layers_.at(i);
-  if (store_->layers().Find(layer.diff_id)) return absl::OkStatus();
+  if (store_->layers().Find(layer.diff_id)) return FetchLostBlob(layer);
   // A layer that cannot be unpacked does not wait for the rest of its bytes.
   std::atomic<bool> abandoned = false;
   const auto given_up = [this, &abandoned] {
@@ -139,12 +195,54 @@ absl::Status Pull::FetchLayer(size_t i, const LayerProgress& progress) {
                                      .cancelled = given_up,
                                      .run_aside = options_.run_aside,
                                      .abandon = [&] { abandoned = true; }};
-  ASSIGN_OR_RETURN(std::unique_ptr<ByteSource> source,
-                   registry_->OpenBlob(*ref_, layer.blob, given_up));
-  RETURN_IF_ERROR(StoreLayer(source.get(), layer.blob, layer.diff_id,
-                             &store_->content(), &store_->layers(), options))
-      << ref_->ToString() << ": layer " << layer.blob.digest.ToString();
+  ASSIGN_OR_RETURN(bool unpacked, UnpackKept(layer, options));
+  if (unpacked) return absl::OkStatus();
+  abandoned = false;
+  bool resumed = false;
+  absl::Status fetched = FetchBlob(layer, options, &resumed);
+  if (!fetched.ok() && resumed && !MayGoOnLater(fetched)) {
+    // The part that was there may have been damaged: once without.
+    abandoned = false;
+    fetched = FetchBlob(layer, options, &resumed);
+  }
+  RETURN_IF_ERROR(fetched) << ref_->ToString() << ": layer "
+                           << layer.blob.digest.ToString();
   return absl::OkStatus();
+}
+
+bool Pull::MayGoOnLater(const absl::Status& status) const {
+  return absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status) ||
+         (options_.cancelled && options_.cancelled());
+}
+
+// A part of it that is in the store is not fetched again, and what is fetched
+// is kept for later if the transfer, and nothing worse, has failed.
+absl::Status Pull::FetchBlob(const PullLayer& layer, StoreLayerOptions options,
+                             bool* resumed) {
+  ContentStore& content = store_->content();
+  std::unique_ptr<BlobWriter> writer;
+  if (options.keep_blob) {
+    ASSIGN_OR_RETURN(writer,
+                     content.Resume(layer.blob.digest, layer.blob.size));
+    options.writer = writer.get();
+  }
+  const int64_t kept = writer == nullptr ? 0 : writer->kept();
+  *resumed = kept > 0;
+  const auto fetch = [this, &layer, &options, kept] {
+    return registry_->OpenBlob(*ref_, layer.blob, options.cancelled, kept);
+  };
+  std::unique_ptr<ByteSource> source;
+  if (kept > 0) {
+    ASSIGN_OR_RETURN(std::unique_ptr<ByteSource> part, writer->OpenKept());
+    source = std::make_unique<ResumedSource>(std::move(part), fetch);
+  } else {
+    ASSIGN_OR_RETURN(source, fetch());
+  }
+  absl::Status stored = StoreLayer(source.get(), layer.blob, layer.diff_id,
+                                   &content, &store_->layers(), options)
+                            .status();
+  if (writer != nullptr && MayGoOnLater(stored)) writer->KeepPart();
+  return stored;
 }
 
 absl::StatusOr<record::ImageRecord> Pull::Commit() {

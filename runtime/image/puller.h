@@ -54,7 +54,7 @@ class Pull {
   const Digest& image_id() const { return manifest_.config.digest; }
 
   // Fetches, verifies, unpacks and publishes layer `i`; nothing to do if it is
-  // present.
+  // present. What the store has of it, blob or layer, is not fetched again.
   absl::Status FetchLayer(size_t i, const LayerProgress& progress = nullptr);
   // All layers must be there.
   absl::StatusOr<record::ImageRecord> Commit();
@@ -62,6 +62,12 @@ class Pull {
  private:
   friend class Puller;
   Pull() = default;
+  absl::Status FetchLostBlob(const PullLayer& layer);
+  absl::Status FetchBlob(const PullLayer& layer, StoreLayerOptions options,
+                         bool* resumed);
+  bool MayGoOnLater(const absl::Status& status) const;
+  absl::StatusOr<bool> UnpackKept(const PullLayer& layer,
+                                  StoreLayerOptions options);
 
   RegistryClient* registry_ = nullptr;
   ImageStore* store_ = nullptr;

@@ -151,6 +151,112 @@ TEST_F(PullerTest, WhatIsThereIsNotFetchedAgain) {
   EXPECT_EQ(InLayer(image, 0, "etc/a"), "lower");
 }
 
+TEST_F(PullerTest, LostLayerIsUnpackedFromItsKeptBlob) {
+  const SampleImage sample = TwoLayers();
+  Serve(sample, "v1");
+  ASSERT_OK(PullImage("r.example/a:v1"));
+  ASSERT_OK(store_->layers().Retire(DigestOf(sample.tars[0]), nullptr));
+  ASSERT_OK(PullImage("r.example/a:v1"));
+  EXPECT_TRUE(store_->layers().Find(DigestOf(sample.tars[0])));
+  EXPECT_EQ(RequestsFor(DigestOf(sample.blobs[0]).hex()), 1);
+}
+
+TEST_F(PullerTest, LostBlobIsFetchedAloneThoughItsLayerIsThere) {
+  const SampleImage sample = TwoLayers();
+  Serve(sample, "v1");
+  ASSERT_OK(PullImage("r.example/a:v1"));
+  const Digest blob = DigestOf(sample.blobs[0]);
+  ASSERT_OK(store_->content().Remove(blob));
+  ASSERT_OK(PullImage("r.example/a:v1"));
+  EXPECT_EQ(*store_->content().Read(blob, 1 << 20), sample.blobs[0]);
+  EXPECT_EQ(RequestsFor(blob.hex()), 2);
+  EXPECT_EQ(RequestsFor(DigestOf(sample.blobs[1]).hex()), 1);
+}
+
+TEST_F(PullerTest, DamagedKeptBlobIsNoticedAndFetchedAnew) {
+  const SampleImage sample = TwoLayers();
+  Serve(sample, "v1");
+  ASSERT_OK(PullImage("r.example/a:v1"));
+  const Digest blob = DigestOf(sample.blobs[0]);
+  ASSERT_OK(store_->layers().Retire(DigestOf(sample.tars[0]), nullptr));
+  ASSERT_OK(sys::WriteFileAt(dir_.fd(), "blobs/sha256/" + blob.hex(),
+                             std::string(sample.blobs[0].size(), 'x')));
+  ASSERT_OK_AND_ASSIGN(record::ImageRecord image, PullImage("r.example/a:v1"));
+  EXPECT_EQ(InLayer(image, 0, "etc/a"), "lower");
+  EXPECT_EQ(*store_->content().Read(blob, 1 << 20), sample.blobs[0]);
+  EXPECT_EQ(RequestsFor(blob.hex()), 2);
+}
+
+// Large enough for a part of it to be kept.
+SampleImage LargeImage() {
+  std::string noise;
+  for (uint32_t x = 1; noise.size() < (5 << 20); x = x * 1664525 + 1013904223) {
+    noise.push_back(static_cast<char>(x >> 24));
+  }
+  return MakeImage({TarBuilder().File("etc/a", noise).Done()});
+}
+
+TEST_F(PullerTest, PullThatBrokeOffGoesOnWhereItWas) {
+  const SampleImage sample = LargeImage();
+  Serve(sample, "v1");
+  const std::string& blob = sample.blobs[0];
+  const std::string hex = DigestOf(blob).hex();
+  registry_options_.max_attempts = 1;
+  // Manifest, configuration, layer.
+  registry_.faults = {[](const http::Request&) { return std::nullopt; },
+                      [](const http::Request&) { return std::nullopt; },
+                      [&](const http::Request&) {
+                        return FakeRegistry::Answer{.body = blob,
+                                                    .breaks_after = 3 << 20};
+                      }};
+  EXPECT_THAT(PullImage("r.example/a:v1"),
+              StatusIs(absl::StatusCode::kUnavailable));
+  // By another server of this store.
+  store_.reset();
+  ASSERT_OK_AND_ASSIGN(store_, ImageStore::Open(dir_.fd(), nullptr));
+  ASSERT_OK(PullImage("r.example/a:v1"));
+  const std::vector<http::Request> requests = registry_.requests();
+  ASSERT_TRUE(requests.back().range);
+  EXPECT_EQ(requests.back().range->first, 3 << 20);
+  EXPECT_EQ(*store_->content().Read(DigestOf(blob), 8 << 20), blob);
+  ASSERT_OK_AND_ASSIGN(
+      struct stat unpacked,
+      sys::StatAt(store_->layers().dir_fd(),
+                  store_->layers().Find(DigestOf(sample.tars[0]))->LowerDir() +
+                      "/etc/a"));
+  EXPECT_EQ(unpacked.st_size, 5 << 20);
+  EXPECT_THAT(*sys::ListDirAt(dir_.fd(), "partial"), IsEmpty());
+}
+
+TEST_F(PullerTest, DamagedPartIsGivenUpWithinThePull) {
+  const SampleImage sample = LargeImage();
+  Serve(sample, "v1");
+  const std::string& blob = sample.blobs[0];
+  {
+    ASSERT_OK_AND_ASSIGN(auto writer,
+                         store_->content().Resume(DigestOf(blob), blob.size()));
+    ASSERT_OK(writer->Write(std::string(2 << 20, 'x')));
+    writer->KeepPart();
+  }
+  ASSERT_OK(PullImage("r.example/a:v1"));
+  EXPECT_EQ(*store_->content().Read(DigestOf(blob), 8 << 20), blob);
+  EXPECT_THAT(*sys::ListDirAt(dir_.fd(), "partial"), IsEmpty());
+}
+
+TEST_F(PullerTest, WrongBytesAreNotKeptForLater) {
+  const SampleImage sample = LargeImage();
+  Serve(sample, "v1");
+  std::string wrong = sample.blobs[0];
+  wrong[4 << 20] ^= 1;
+  registry_.faults = {[](const http::Request&) { return std::nullopt; },
+                      [](const http::Request&) { return std::nullopt; },
+                      [&](const http::Request&) {
+                        return FakeRegistry::Answer{.body = wrong};
+                      }};
+  EXPECT_THAT(PullImage("r.example/a:v1"), Not(IsOk()));
+  EXPECT_THAT(*sys::ListDirAt(dir_.fd(), "partial"), IsEmpty());
+}
+
 TEST_F(PullerTest, LayersMayBeFetchedByThreads) {
   std::vector<std::string> tars;
   for (int i = 0; i < 12; ++i) {

@@ -37,13 +37,15 @@ class BlobSource : public ByteSource {
   using Opener = std::function<absl::StatusOr<Answered>(
       std::optional<http::ByteRange> range, size_t first_host)>;
 
-  // Borrows `options`.
+  // From the byte `offset` on. Borrows `options`.
   BlobSource(Descriptor blob, Opener open, const RegistryOptions& options,
-             std::function<bool()> cancelled)
+             std::function<bool()> cancelled, int64_t offset = 0)
       : blob_(std::move(blob)),
         open_(std::move(open)),
         options_(options),
-        cancelled_(std::move(cancelled)) {}
+        cancelled_(std::move(cancelled)),
+        offset_(offset),
+        forgiven_at_(offset) {}
 
   // The first request; Next() would make it too.
   absl::Status Connect();
@@ -61,11 +63,11 @@ class BlobSource : public ByteSource {
   Answered answered_;
   bool gave_up_ = false;
   size_t first_host_ = 0;
-  int64_t offset_ = 0;  // of the next byte to hand out
-  int64_t skip_ = 0;    // bytes of this answer that were handed out before
+  int64_t offset_;    // of the next byte to hand out
+  int64_t skip_ = 0;  // bytes of this answer that were handed out before
   bool without_ranges_ = false;  // the server's are wrong
   int failures_ = 0;             // since `forgiven_at_`
-  int64_t forgiven_at_ = 0;
+  int64_t forgiven_at_;
 };
 
 }  // namespace gantry::image

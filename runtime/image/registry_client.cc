@@ -257,7 +257,7 @@ absl::StatusOr<Digest> RegistryClient::HeadManifest(
 
 absl::StatusOr<std::unique_ptr<ByteSource>> RegistryClient::OpenBlob(
     const Reference& ref, const Descriptor& blob,
-    std::function<bool()> cancelled) {
+    std::function<bool()> cancelled, int64_t offset) {
   auto open = [this, ref, digest = blob.digest.ToString(), cancelled](
                   std::optional<http::ByteRange> range, size_t first_host) {
     return Ask({.ref = ref,
@@ -267,7 +267,7 @@ absl::StatusOr<std::unique_ptr<ByteSource>> RegistryClient::OpenBlob(
                 .first_host = first_host});
   };
   auto source = std::make_unique<BlobSource>(blob, std::move(open), options_,
-                                             std::move(cancelled));
+                                             std::move(cancelled), offset);
   RETURN_IF_ERROR(source->Connect()) << "blob " << blob.digest.ToString();
   return source;
 }

@@ -60,11 +60,12 @@ class RegistryClient {
   absl::StatusOr<Digest> HeadManifest(const Reference& ref,
                                       const std::function<bool()>& cancelled);
 
-  // The blob as a stream that mends itself (registry_blob.h), which must not
-  // outlive this. Not verified here. `cancelled` is kept.
+  // The blob, from the byte `offset` on, as a stream that mends itself
+  // (registry_blob.h), which must not outlive this. Not verified here.
+  // `cancelled` is kept.
   absl::StatusOr<std::unique_ptr<ByteSource>> OpenBlob(
       const Reference& ref, const Descriptor& blob,
-      std::function<bool()> cancelled);
+      std::function<bool()> cancelled, int64_t offset = 0);
 
  private:
   // What is asked of a registry, whichever host answers.
