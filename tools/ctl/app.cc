@@ -64,7 +64,9 @@ int RunGantryctl(const std::vector<std::string>& arguments, std::ostream& out,
     context.timeout = *timeout;
   });
   AddServerCommands(app, context);
+  AddPullCommand(app, context);
   AddImageCommands(app, context);
+  AddStoreCommands(app, context);
   AddInspectCommands(app, context);
   AddRunCommand(app, context);
   AddListCommands(app, context);

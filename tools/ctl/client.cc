@@ -85,6 +85,31 @@ struct Client::Stubs {
     return response;
   }
 
+  // `begin` gives a reader for the context; the rest as Client::Take says.
+  template <typename Message, typename Begin>
+  absl::Status Stream(const Begin& begin, const Take<Message>& take,
+                      bool (*stop)(), absl::Duration chosen) const {
+    grpc::ClientContext context;
+    Limit(chosen > absl::ZeroDuration() ? chosen : kUnlimited, &context);
+    const auto reader = begin(&context);
+    absl::Notification ended;
+    // Read waits for a message that may never come.
+    std::thread watch([&context, &ended, stop] {
+      while (!ended.WaitForNotificationWithTimeout(kStopPoll)) {
+        if (stop()) return context.TryCancel();
+      }
+    });
+    absl::Status taken;
+    Message message;
+    while (taken.ok() && reader->Read(&message)) taken = take(message);
+    if (!taken.ok()) context.TryCancel();
+    const grpc::Status status = reader->Finish();
+    ended.Notify();
+    watch.join();
+    if (!taken.ok()) return taken;
+    return status.ok() ? absl::OkStatus() : Outcome(status);
+  }
+
   std::shared_ptr<grpc::Channel> channel;
   std::string socket_path;
   std::unique_ptr<v1::RuntimeService::Stub> runtime;
@@ -130,6 +155,12 @@ Client::~Client() = default;
     return stubs_->Unary(*stubs_->stub, &v1::Service::Stub::verb, request, \
                          limit_, by_default);                              \
   }
+#define GANTRY_CTL_ADMIN_CALL(verb, by_default)                         \
+  Client::Answer<admin::v1::verb##Response> Client::Call(               \
+      const admin::v1::verb##Request& request) {                        \
+    return stubs_->Unary(*stubs_->admin, &admin::v1::Admin::Stub::verb, \
+                         request, limit_, by_default);                  \
+  }
 
 GANTRY_CTL_CALL(Version, runtime, RuntimeService, kQuestion)
 GANTRY_CTL_CALL(Status, runtime, RuntimeService, kQuestion)
@@ -155,28 +186,57 @@ GANTRY_CTL_CALL(ImageStatus, image, ImageService, kQuestion)
 GANTRY_CTL_CALL(PullImage, image, ImageService, kUnlimited)
 GANTRY_CTL_CALL(RemoveImage, image, ImageService, kChange)
 
+GANTRY_CTL_ADMIN_CALL(Tag, kChange)
+GANTRY_CTL_ADMIN_CALL(Untag, kChange)
+GANTRY_CTL_ADMIN_CALL(Usage, kChange)
+GANTRY_CTL_ADMIN_CALL(Prune, kUnlimited)
+
 #undef GANTRY_CTL_CALL
+#undef GANTRY_CTL_ADMIN_CALL
 
 absl::Status Client::FollowEvents(
     const std::function<void(const v1::ContainerEventResponse&)>& take,
     bool (*stop)()) {
-  grpc::ClientContext context;
-  Limit(limit_ > absl::ZeroDuration() ? limit_ : kUnlimited, &context);
-  const auto reader =
-      stubs_->runtime->GetContainerEvents(&context, v1::GetEventsRequest());
-  absl::Notification ended;
-  // Read waits for an event that may never come.
-  std::thread watch([&context, &ended, stop] {
-    while (!ended.WaitForNotificationWithTimeout(kStopPoll)) {
-      if (stop()) return context.TryCancel();
-    }
-  });
-  v1::ContainerEventResponse event;
-  while (reader->Read(&event)) take(event);
-  const grpc::Status status = reader->Finish();
-  ended.Notify();
-  watch.join();
-  return status.ok() ? absl::OkStatus() : stubs_->Outcome(status);
+  return stubs_->Stream<v1::ContainerEventResponse>(
+      [this](grpc::ClientContext* context) {
+        return stubs_->runtime->GetContainerEvents(context,
+                                                   v1::GetEventsRequest());
+      },
+      [&take](const v1::ContainerEventResponse& event) {
+        take(event);
+        return absl::OkStatus();
+      },
+      stop, limit_);
+}
+
+absl::Status Client::Pull(const admin::v1::PullWithProgressRequest& request,
+                          const Take<admin::v1::PullProgress>& take,
+                          bool (*stop)()) {
+  return stubs_->Stream<admin::v1::PullProgress>(
+      [&](grpc::ClientContext* context) {
+        return stubs_->admin->PullWithProgress(context, request);
+      },
+      take, stop, limit_);
+}
+
+absl::Status Client::Save(const admin::v1::SaveRequest& request,
+                          const Take<admin::v1::SaveResponse>& take,
+                          bool (*stop)()) {
+  return stubs_->Stream<admin::v1::SaveResponse>(
+      [&](grpc::ClientContext* context) {
+        return stubs_->admin->Save(context, request);
+      },
+      take, stop, limit_);
+}
+
+absl::Status Client::Verify(const admin::v1::VerifyRequest& request,
+                            const Take<admin::v1::VerifyProgress>& take,
+                            bool (*stop)()) {
+  return stubs_->Stream<admin::v1::VerifyProgress>(
+      [&](grpc::ClientContext* context) {
+        return stubs_->admin->Verify(context, request);
+      },
+      take, stop, limit_);
 }
 
 Client::Answer<admin::v1::LoadResponse> Client::LoadPath(

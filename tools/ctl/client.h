@@ -90,6 +90,23 @@ class Client {
   Answer<v1::PullImageResponse> Call(const v1::PullImageRequest& request);
   Answer<v1::RemoveImageResponse> Call(const v1::RemoveImageRequest& request);
 
+  // Hands each message to `take`, on this thread. Ends as FollowEvents does, or
+  // with an error of `take`, which cancels the call. Not limited by default.
+  template <typename Message>
+  using Take = std::function<absl::Status(const Message&)>;
+  absl::Status Pull(const admin::v1::PullWithProgressRequest& request,
+                    const Take<admin::v1::PullProgress>& take, bool (*stop)());
+  absl::Status Save(const admin::v1::SaveRequest& request,
+                    const Take<admin::v1::SaveResponse>& take, bool (*stop)());
+  absl::Status Verify(const admin::v1::VerifyRequest& request,
+                      const Take<admin::v1::VerifyProgress>& take,
+                      bool (*stop)());
+
+  Answer<admin::v1::TagResponse> Call(const admin::v1::TagRequest& request);
+  Answer<admin::v1::UntagResponse> Call(const admin::v1::UntagRequest& request);
+  Answer<admin::v1::UsageResponse> Call(const admin::v1::UsageRequest& request);
+  Answer<admin::v1::PruneResponse> Call(const admin::v1::PruneRequest& request);
+
   // Loads an archive or layout of the server's host. Not limited by default.
   Answer<admin::v1::LoadResponse> LoadPath(const std::string& path);
   // Loads the bytes that `next` gives; an empty piece is the end. An error of

@@ -72,8 +72,10 @@ absl::Status ForEach(
     Context& context, const std::vector<std::string>& names,
     const std::function<absl::Status(const std::string&)>& action);
 
-void AddServerCommands(CLI::App& app, Context& context);   // version, info
-void AddImageCommands(CLI::App& app, Context& context);    // pull, load, ...
+void AddServerCommands(CLI::App& app, Context& context);  // version, info
+void AddPullCommand(CLI::App& app, Context& context);
+void AddImageCommands(CLI::App& app, Context& context);    // load, images, rmi
+void AddStoreCommands(CLI::App& app, Context& context);    // save, tag, du, ...
 void AddInspectCommands(CLI::App& app, Context& context);  // inspect, history
 void AddListCommands(CLI::App& app, Context& context);     // ps, pods
 void AddStatsCommand(CLI::App& app, Context& context);

@@ -1,4 +1,4 @@
-// gantryctl pull, load, images, rmi: images on the node.
+// gantryctl load, images, rmi: images on the node.
 
 #include <errno.h>
 #include <limits.h>
@@ -20,20 +20,6 @@ namespace gantry::ctl {
 namespace {
 
 constexpr size_t kChunkBytes = 1 << 20;
-
-absl::Status Pull(Context& context, Client& client, const std::string& name) {
-  v1::PullImageRequest request;
-  request.mutable_image()->set_image(name);
-  absl::StatusOr<v1::PullImageResponse> pulled = client.Call(request);
-  if (!pulled.ok()) {
-    return WithHint(pulled.status(),
-                    "an image in a file is loaded with: gantryctl load FILE");
-  }
-  if (context.json) return context.PrintJson(*pulled);
-  context.out << "pulled " << Printable(name) << ": "
-              << Printable(pulled->image_ref()) << '\n';
-  return absl::OkStatus();
-}
 
 // The next piece of standard input; empty at its end.
 absl::StatusOr<std::string> NextOfInput() {
@@ -130,11 +116,6 @@ absl::Status RemoveImage(Client& client, const std::string& name) {
 
 void AddImageCommands(CLI::App& app, Context& context) {
   const auto word = std::make_shared<std::string>();
-  CLI::App* pull = app.add_subcommand("pull", "Fetch an image from a registry");
-  pull->add_option("IMAGE", *word, "Name with a tag or digest")->required();
-  pull->callback([&context, word] {
-    RunWithClient(context, [&](Client& c) { return Pull(context, c, *word); });
-  });
   CLI::App* load = app.add_subcommand(
       "load", "Load images of an OCI layout or docker-archive");
   load->add_option("FILE", *word, "A tar, a directory, or - for standard input")
