@@ -42,10 +42,17 @@ class RegistryCase(gantry_case.GantryCase):
 
     def remove_pods(self):
         super().remove_pods()
-        for image in self.call("ListImages").images:
-            self.call("RemoveImage", image=self.spec(image.id))
         for name in os.listdir(self.folder):
             shutil.rmtree(os.path.join(self.folder, name))
+        # What a pull has fetched that may succeed later is kept; it goes with
+        # an image that goes.
+        self.pull(f"{self.registry().host}/{NAME}")
+        for image in self.call("ListImages").images:
+            self.call("RemoveImage", image=self.spec(image.id))
+        images = self.server.root + "/images"
+        left = [name for kind in ("layers", "blobs/sha256", "ingest", "images")
+                for name in os.listdir(f"{images}/{kind}")]
+        self.assertEqual(left, [])
 
     def registry(self, *arguments, name=NAME):
         """One that serves four layers as NAME."""
@@ -110,8 +117,10 @@ class Hostile(RegistryCase):
                     asked = self.blob_requests(registry, layer)
                     self.assertEqual(len(asked), 4, asked)
                     # The client asks for what it lacks, whatever it gets.
-                    self.assertTrue(all(wanted for _, wanted in asked[1:]),
-                                    asked)
+                    # (After a reset it may have got nothing.)
+                    if way is not hostile.resets:
+                        self.assertTrue(all(wanted for _, wanted in asked[1:]),
+                                        asked)
                 self.call("RemoveImage", image=self.spec(image))
 
     def test_what_passes_is_waited_for(self):
@@ -122,16 +131,20 @@ class Hostile(RegistryCase):
                 ("stall", stall), ("silence", silence),
                 ("short", hostile.is_short),
                 ("promises", hostile.promises_more),
-                ("429", hostile.status(429, Retry_After="1")),
-                ("429 with a date", hostile.status(
-                    429, Retry_After=hostile.http_date(2))),
+                ("429", hostile.status(429, Retry_After="2")),
+                ("429 with a date", hostile.wait_until_then(3)),
                 ("503", hostile.status(503)), ("500", hostile.status(500))):
             with self.subTest(name):
                 registry = self.registry()
-                registry.ways[registry.layers(NAME)[1]] = [way]
+                layer = registry.layers(NAME)[1]
+                registry.ways[layer] = [way]
                 begin = time.monotonic()
                 image = self.pull(f"{registry.host}/{NAME}")
-                say(f"{name}: {time.monotonic() - begin:.1f} s")
+                took = time.monotonic() - begin
+                say(f"{name}: {took:.1f} s")
+                self.assertEqual(registry.ways[layer], [])
+                if name in ("stall", "silence", "429", "429 with a date"):
+                    self.assertGreater(took, 1)
                 self.call("RemoveImage", image=self.spec(image))
 
     def test_wrong_ranges_are_not_believed(self):
@@ -565,6 +578,9 @@ class Outside(RegistryCase):
         for address in ("203.0.113.5", "203.0.113.6", "10.7.0.1", "10.7.0.2"):
             host.ip_command(cls.server.netns, "address", "add",
                             address + "/32", "dev", "lo")
+
+    def registry(self, *arguments, name=NAME):
+        return self.registry_at("127.0.0.1")
 
     def registry_at(self, address, tls=None):
         made = host.in_network(self.server.netns, Registry, tls, address)

@@ -39,8 +39,11 @@ def drops(request, body):
 
 def drops_without_ranges(request, body):
     """The same from the beginning, whatever is asked for."""
-    del request.headers["Range"]
-    drops(request, body)
+    request.send_response(200)
+    request.send_header("Content-Length", str(len(body)))
+    request.end_headers()
+    request.wfile.write(body[:len(body) // 2])
+    _leave(request)
 
 
 def resets(request, body):
@@ -134,6 +137,10 @@ def redirect(url):
     return way
 
 
-def http_date(seconds_from_now):
-    return time.strftime("%a, %d %b %Y %H:%M:%S GMT",
-                         time.gmtime(time.time() + seconds_from_now))
+def wait_until_then(seconds):
+    """429, to come again at a time so many seconds from then."""
+    def way(request, body):
+        date = time.strftime("%a, %d %b %Y %H:%M:%S GMT",
+                             time.gmtime(time.time() + seconds))
+        status(429, Retry_After=date)(request, body)
+    return way
