@@ -55,8 +55,7 @@ std::unique_ptr<image::ImageStore> OpenImages(const core::Paths& paths) {
   CHECK(sys::MkdirAllAt(AT_FDCWD, paths.Images(), 0700).ok());
   UniqueFd fd =
       OrDie(sys::OpenAt(AT_FDCWD, paths.Images(), O_RDONLY | O_DIRECTORY));
-  return OrDie(image::ImageStore::Open(
-      fd.get(), [](const image::Digest&) { return false; }));
+  return OrDie(image::ImageStore::Open(fd.get(), /*in_use=*/nullptr));
 }
 
 }  // namespace
