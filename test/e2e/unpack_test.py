@@ -282,8 +282,8 @@ class Hostile(UnpackCase):
         self.assertLess(peak, self.MEMORY, f"{what}: {peak / MIB:.0f} MiB")
 
     def test_names_and_links_that_lead_out(self):
-        # Seen to fail with RESOLVE_IN_ROOT taken out of OpenInRoot, and with
-        # the refusal of ".." taken out of ParseLayerPath.
+        # Guards: RESOLVE_IN_ROOT in OpenInRoot, the refusal of ".." in
+        # ParseLayerPath, O_EXCL and O_NOFOLLOW where a file is made.
         out = self.outside
         up = "../" * 20 + out.lstrip("/")
         link = tarfile.SYMTYPE
@@ -338,7 +338,7 @@ class Hostile(UnpackCase):
                 self.check(what, self.image([tar_of(*entries)]), code, told)
 
     def test_layers_side_by_side_cannot_lead_each_other_out(self):
-        # Seen to fail with all layers unpacked into one directory.
+        # Guard: each layer is unpacked into a directory of its own.
         tars = []
         for number in range(8):
             tars.append(tar_of(entry("d", tarfile.SYMTYPE, link=self.outside),
@@ -355,9 +355,8 @@ class Hostile(UnpackCase):
                            "GNU.sparse.realsize": str(1 << 62)}
         sparse_map = b"1\n0\n1\n".ljust(512, b"\0") + b"x"
         big.size = len(sparse_map)
-        # Each was seen to fail with its bound taken out: LimitsFor,
-        # max_file_bytes, kMaxHeaderBytes (but the pax header's, which is
-        # libarchive's).
+        # Guards: LimitsFor, max_file_bytes, kMaxHeaderBytes; for the pax
+        # header libarchive's own.
         # Behind the archive's end, so that no disk is filled either.
         zeros = gzip.compress(bytes(100 * MIB), 9)
         for what, tar, code, told in (
@@ -390,8 +389,8 @@ class Hostile(UnpackCase):
         return tar_of((info, content))
 
     def test_streams_that_are_cut_or_changed(self):
-        # Seen to fail with the checks of decompress.cc that say "it ends too
-        # early" taken out, and with the comparison of the diffID.
+        # Guards: the checks of decompress.cc for an early end, the
+        # comparisons of blob digest and diffID.
         tar = tar_of(*[entry(f"f{n}", content=os.urandom(3000))
                        for n in range(300)])
         zstd = subprocess.run(["zstd", "-q", "-c"], input=tar, check=True,
@@ -418,7 +417,7 @@ class Hostile(UnpackCase):
                         self.server.root + "/images/layers"), [])
 
     def test_formats_that_are_not_read_are_named(self):
-        # Seen to fail with SniffCompression taking all of them for plain.
+        # Guards: SniffCompression, CheckLayerType.
         tar = tar_of(entry("f", content=b"x"))
         for what, blob in (("xz", b"\xfd7zXZ\0" + bytes(500)),
                            ("bzip2", b"BZh91AY&SY" + bytes(500)),
@@ -430,7 +429,8 @@ class Hostile(UnpackCase):
                    "media type")
 
     def test_layers_that_are_not_what_the_configuration_says(self):
-        # Seen to fail without the comparison of the diffID in StoreLayer.
+        # Guards: the comparison of the diffID in StoreLayer, CheckLayerCount,
+        # the parser of digests.
         tar = tar_of(entry("f", content=b"x"))
         other = "sha256:" + hashlib.sha256(b"other").hexdigest()
         self.check("another diffID", self.image([tar], diff_ids=[other]),
@@ -442,7 +442,7 @@ class Hostile(UnpackCase):
             "digest")
 
     def test_a_pull_ends_with_its_client(self):
-        # Seen to fail with OnCancel taken out of CancellableReactor.
+        # Guard: OnCancel of CancellableReactor.
         tar = tar_of(*[entry(f"f{n}", content=os.urandom(100_000))
                        for n in range(100)])
         layout = self.image([tar])
