@@ -366,8 +366,7 @@ class Tls(RegistryCase):
                      "less secure", username="me", password="s3cret")
         self.assertEqual(registry.secrets, [])
 
-    # CVE-2014-5277. There is no fallback to take out; seen to fail with
-    # SetRoot() writing "http" for "https".
+    # CVE-2014-5277. There is no fallback to take out.
     def test_https_never_becomes_http(self):
         plain = self.registry()
         self.settings("r.example", f'server = "https://{plain.host}"\n')
@@ -415,7 +414,7 @@ class Astray(RegistryCase):
     """Where registries must not lead."""
 
     # CVE-2020-15157, of redirects. Seen to fail with Authorization kept in
-    # CurlClient::Redirect, and headers in RegistryClient::RequestTo.
+    # CurlClient::Redirect (and headers in RegistryClient::RequestTo).
     def test_redirects_take_no_credentials_along(self):
         registry, store = self.registry(), self.registry()
         registry.token, registry.basic = "t0ken", "me:s3cret"
@@ -458,8 +457,8 @@ class Astray(RegistryCase):
         self.pull(f"{registry.host}/{NAME}", username="me", password="s3cret")
         self.assertEqual(foreign.requests, [])
 
-    # Server-side request forgery. Seen to fail with KeepWithinReach() returning
-    # OK at once (and with its literal check alone taken out, for names).
+    # Server-side request forgery. Seen to fail with CheckZone() and
+    # CheckRegistryAddress() returning OK.
     def test_link_local_addresses_and_other_schemes_are_refused(self):
         for target in ("http://169.254.169.254/latest/meta-data",
                        "http://[fe80::1]/", "http://[::ffff:169.254.169.254]/",
@@ -504,7 +503,8 @@ class Astray(RegistryCase):
                              "digest")
                 self.assertEqual(len(registry.requests), 1)
 
-    # CVE-2021-41190. Seen to fail without the two checks in TypeOf().
+    # CVE-2021-41190. The guards are the three checks in TypeOf() of
+    # runtime/image/manifest.cc.
     def test_a_document_is_one_thing(self):
         registry = self.registry()
         good = json.loads(registry.blobs[registry.tags[NAME]])
