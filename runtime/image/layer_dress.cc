@@ -47,11 +47,13 @@ bool IsWantedXattr(absl::string_view key) {
 // a set-gid parent or its default ACL decide.
 absl::Status DressFd(int fd, const TarEntry& entry, int64_t* skipped) {
   ASSIGN_OR_RETURN(struct stat made, sys::StatFd(fd));
-  if (made.st_uid != entry.uid || made.st_gid != entry.gid) {
+  const bool own = made.st_uid == entry.uid && made.st_gid == entry.gid;
+  if (!own) {
     RETURN_IF_ERROR(SetOwner(fd, entry.uid, entry.gid));
-    made.st_mode &= ~(S_ISUID | S_ISGID);
   }
-  if ((made.st_mode & 07777) != entry.mode) {
+  // A file loses its set-id bits with its owner, a directory keeps them.
+  const bool set_id = ((made.st_mode | entry.mode) & (S_ISUID | S_ISGID)) != 0;
+  if ((made.st_mode & 07777) != entry.mode || (!own && set_id)) {
     RETURN_IF_ERROR(SetMode(fd, entry.mode));
   }
   return SetXattrs(entry, skipped,

@@ -153,8 +153,10 @@ TEST_F(UnpackerTest, ImpliedDirectoriesAreRoots0755WhateverTheUmask) {
 TEST_F(UnpackerTest, SetGroupIdDirectoryHandsNothingDown) {
   ASSERT_OK(Unpack(TarBuilder()
                        .Dir("s", {.mode = 02755, .gid = 50})
+                       .Dir("s/own", {.mode = 0700, .uid = 9, .gid = 9})
                        .File("s/implied/f", "x", {.mode = 0644})
                        .Done()));
+  EXPECT_EQ(Stat("s/own").st_mode, mode_t{S_IFDIR | 0700});
   EXPECT_EQ(Stat("s").st_mode, mode_t{S_IFDIR | 02755});
   EXPECT_EQ(Stat("s/implied").st_mode, mode_t{S_IFDIR | 0755});
   EXPECT_EQ(Stat("s/implied").st_gid, 0u);
