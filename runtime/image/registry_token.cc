@@ -166,6 +166,13 @@ Failure RegistryAuthorizer::Answer(const RegistryHost& host,
     return Refused(absl::StrCat(response.url().ForErrors(),
                                 ": asks for credentials of another host"));
   }
+  if (host.is_named && !credentials_.registry_token.empty() &&
+      credentials_.username.empty() && credentials_.identity_token.empty()) {
+    // Nobody's token would do in its place: the user is to be told.
+    return Refused(absl::StrCat(response.url().ForErrors(),
+                                ": the registry refuses the token that was "
+                                "given"));
+  }
   std::optional<Challenge> basic;
   std::optional<Challenge> bearer;
   for (const std::string& header :
