@@ -85,6 +85,13 @@ std::optional<SelinuxContexts> ReadSelinuxContexts(int rootfd) {
   if (!text.ok()) return std::nullopt;
   absl::StatusOr<SelinuxContexts> contexts = ParseLxcContexts(*text);
   if (!contexts.ok()) return std::nullopt;
+  // The file is there with any policy, the types may be a module's that is not
+  // loaded. The kernel takes what is a label (selinuxfs, "context").
+  for (const std::string& label : {contexts->process, contexts->file}) {
+    if (!sys::WriteFileAt(rootfd, "sys/fs/selinux/context", label).ok()) {
+      return std::nullopt;
+    }
+  }
   return *std::move(contexts);
 }
 

@@ -45,6 +45,9 @@ TEST(ReadSelinuxContexts, NeedsTheKernelAndThePolicy) {
   root.Write(file, kContexts);
   EXPECT_FALSE(ReadSelinuxContexts(root.fd()).has_value());
   root.Write("sys/fs/selinux/enforce", "0");
+  // A type that no loaded module has: the kernel refuses the label.
+  EXPECT_FALSE(ReadSelinuxContexts(root.fd()).has_value());
+  root.Write("sys/fs/selinux/context", "");
   ASSERT_TRUE(ReadSelinuxContexts(root.fd()).has_value());
   EXPECT_EQ(ReadSelinuxContexts(root.fd())->process, Contexts().process);
   root.Write(file, "nothing of use");

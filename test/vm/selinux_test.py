@@ -3,6 +3,7 @@ kernel has it: v2-selinux, v2-selinux-enforcing."""
 
 import os
 import re
+import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
@@ -20,6 +21,14 @@ def policy_contexts():
     text = host.read(f"/etc/selinux/{kind}/contexts/lxc_contexts")
     return [re.search(rf'^{name} = "([^:]*:[^:]*:[^:"]*)', text,
                       re.MULTILINE).group(1) for name in ("process", "file")]
+
+
+def setUpModule():
+    """Debian's policy names labels for containers in lxc_contexts, but has no
+    module with their types: bring a small one."""
+    subprocess.run(["semodule", "-i", os.path.join(
+        os.path.dirname(os.path.abspath(__file__)), "guest/container.cil")],
+        check=True)
 
 
 def label_of(path):

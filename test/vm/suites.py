@@ -55,6 +55,8 @@ SUITES = {
              "//shim/init:user_namespace_root_test"],
     "conformance": ["critest"],
 }
+# Of the machines with SELinux.
+SUITES["selinux"] = ["test/vm/boot_test.py", "test/vm/selinux_test.py"]
 # Seconds that one test may take: emulation is some ten times as slow.
 TIMEOUT = 1500
 CRITEST_TIMEOUT = 5000
