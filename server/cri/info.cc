@@ -1,3 +1,4 @@
+#include "runtime/image/assemble.h"
 #include "server/cri/info.h"
 
 #include "absl/strings/str_cat.h"
@@ -129,6 +130,8 @@ std::string ImageConfigJson(const record::ImageConfigRecord& config) {
 std::string LayersJson(const record::ImageRecord& image) {
   std::string layers;
   for (const record::ImageLayer& layer : image.layers()) {
+    // Ours, and no layer of the image; "lower" has it.
+    if (layer.media_type() == image::kDirectoriesLayer) continue;
     JsonObject json;
     json.Text("diff_id", layer.diff_id())
         .Text("digest", layer.blob_digest())
