@@ -132,7 +132,7 @@ for transport in spdy websocket; do
       test/conformance/resize_terminal.py "$crictl_program" --config \
       "$STATE/crictl.yaml" --runtime-endpoint "unix://$SOCKET" \
       exec -r "$transport" -it "$container" sh -c \
-      'trap "stty size; exit" WINCH; stty size; echo ready; sleep 20 & wait' |
+      'trap "stty size; exit 0" WINCH; stty size; echo ready; sleep 20 & wait' |
       tr -d '\r' | paste -sd,)"
 
   echo=$(crictl create "$pod" "$STATE/echo.json" "$STATE/pod.json")
