@@ -205,8 +205,11 @@ class Hostile(RegistryCase):
         registry.ways[layer] = [end_token]
         self.pull(f"{registry.host}/{NAME}", username="me", password="secret")
         self.assertIn("Bearer second", registry.secrets)
-        self.assertEqual(registry.requests.count(
-            "/token?service=test&scope=repository%3Atest%2Ffour%3Apull"), 2)
+        # Once more than the first time, by each layer that was under way.
+        asked = registry.requests.count(
+            "/token?service=test&scope=repository%3Atest%2Ffour%3Apull")
+        self.assertGreaterEqual(asked, 2)
+        self.assertLessEqual(asked, 1 + len(registry.layers(NAME)))
 
 
 class Mirrors(RegistryCase):
