@@ -255,8 +255,8 @@ absl::Status Daemon::Parts::Build() {
                    streaming::StreamServer::Start(
                        StreamOptionsOf(config.streaming), *streams));
   LOG_IF(WARNING, host.selinux_without_contexts)
-      << "SELinux is on, but its policy has no labels for containers: they have "
-         "the server's";
+      << "SELinux is on, but its policy has no labels for containers: they "
+         "have the server's";
   cri::HostAbilities abilities = host.abilities;
   abilities.user_namespaces = user_namespaces;
   // Init mounts sysfs before it is in the user namespace.

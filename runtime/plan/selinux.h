@@ -23,8 +23,8 @@
 namespace gantry::plan {
 
 // What the policy of this host says of containers, if SELinux is enabled, it
-// says something, and the kernel knows these labels. `rootfd` is a descriptor of
-// "/".
+// says something, and the kernel knows these labels. `rootfd` is a descriptor
+// of "/".
 std::optional<SelinuxContexts> ReadSelinuxContexts(int rootfd);
 
 // Of the content of an lxc_contexts file: `process = "..."`, `file = "..."`.

@@ -1,8 +1,8 @@
-#include "runtime/image/assemble.h"
 #include "server/cri/info.h"
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "runtime/image/assemble.h"
 #include "server/cri/json_object.h"
 #include "server/cri/translate_resources.h"
 
