@@ -25,6 +25,7 @@
 #include "server/grpc_server.h"
 #include "server/host.h"
 #include "server/kernel.h"
+#include "server/layer_labels.h"
 #include "server/pod_network.h"
 #include "server/run_mount.h"
 #include "server/stores.h"
@@ -197,6 +198,10 @@ absl::Status Daemon::Parts::OpenParts() {
     RETURN_IF_ERROR(OpenDirectory(directory));
   }
   ASSIGN_OR_RETURN(stores, OpenStores(paths));
+  if (host.facts.selinux && !host.facts.selinux->layer.empty()) {
+    RETURN_IF_ERROR(LabelLayers(paths.Layers(), host.facts.selinux->layer))
+        << "label image layers for SELinux";
+  }
   http = http::NewCurlClient();
   network = MakePodNetwork(config.network);
   ASSIGN_OR_RETURN(UniqueFd root, sys::Duplicate(root_dir.get()));
@@ -257,6 +262,9 @@ absl::Status Daemon::Parts::Build() {
   LOG_IF(WARNING, host.selinux_without_contexts)
       << "SELinux is on, but its policy has no labels for containers: they "
          "have the server's";
+  LOG_IF(WARNING, host.facts.selinux && host.facts.selinux->layer.empty())
+      << "SELinux's policy has no label for image layers (ro_file of "
+         "lxc_contexts): where it is enforced containers may not start";
   cri::HostAbilities abilities = host.abilities;
   abilities.user_namespaces = user_namespaces;
   // Init mounts sysfs before it is in the user namespace.

@@ -35,11 +35,12 @@ class DeviceLookup {
   virtual absl::StatusOr<std::vector<DeviceNode>> All() const = 0;
 };
 
-// SELinux labels of the policy, "user:role:type:level": of containers, and of
-// their files.
+// SELinux labels of the policy, "user:role:type:level": of containers, of their
+// files, and of the image layers that lie below those (empty: it has none).
 struct SelinuxContexts {
   std::string process;
   std::string file;
+  std::string layer;
 };
 
 struct HostFacts {

@@ -66,9 +66,13 @@ Label LabelOf(const std::string& context) {
 
 absl::StatusOr<SelinuxContexts> ParseLxcContexts(absl::string_view text) {
   SelinuxContexts contexts{.process = Setting(text, "process"),
-                           .file = Setting(text, "file")};
+                           .file = Setting(text, "file"),
+                           .layer = Setting(text, "ro_file")};
   RETURN_IF_ERROR(ParseLabel(contexts.process)) << "process";
   RETURN_IF_ERROR(ParseLabel(contexts.file)) << "file";
+  if (!contexts.layer.empty()) {
+    RETURN_IF_ERROR(ParseLabel(contexts.layer)) << "ro_file";
+  }
   return contexts;
 }
 
@@ -87,11 +91,13 @@ std::optional<SelinuxContexts> ReadSelinuxContexts(int rootfd) {
   if (!contexts.ok()) return std::nullopt;
   // The file is there with any policy, the types may be a module's that is not
   // loaded. The kernel takes what is a label (selinuxfs, "context").
-  for (const std::string& label : {contexts->process, contexts->file}) {
-    if (!sys::WriteFileAt(rootfd, "sys/fs/selinux/context", label).ok()) {
-      return std::nullopt;
-    }
+  const auto is_known = [rootfd](const std::string& label) {
+    return sys::WriteFileAt(rootfd, "sys/fs/selinux/context", label).ok();
+  };
+  if (!is_known(contexts->process) || !is_known(contexts->file)) {
+    return std::nullopt;
   }
+  if (!is_known(contexts->layer)) contexts->layer.clear();
   return *std::move(contexts);
 }
 

@@ -27,7 +27,8 @@ namespace gantry::plan {
 // of "/".
 std::optional<SelinuxContexts> ReadSelinuxContexts(int rootfd);
 
-// Of the content of an lxc_contexts file: `process = "..."`, `file = "..."`.
+// Of the content of an lxc_contexts file: `process = "..."`, `file = "..."`,
+// and `ro_file = "..."`, which it may leave out.
 absl::StatusOr<SelinuxContexts> ParseLxcContexts(absl::string_view text);
 
 // How many pairs of different categories out of c0 to c1023 there are.

@@ -20,14 +20,23 @@ constexpr char kContexts[] =
     "# of the policy\n"
     "process = \"system_u:system_r:container_t:s0\"\n"
     "content = \"system_u:object_r:virt_var_lib_t:s0\"\n"
-    "file = \"system_u:object_r:container_file_t:s0\"\n";
+    "file = \"system_u:object_r:container_file_t:s0\"\n"
+    "ro_file = \"system_u:object_r:container_ro_file_t:s0\"\n";
 
 SelinuxContexts Contexts() { return ParseLxcContexts(kContexts).value(); }
 
-TEST(ParseLxcContexts, TakesProcessAndFile) {
+TEST(ParseLxcContexts, TakesProcessFileAndLayer) {
   const SelinuxContexts contexts = Contexts();
   EXPECT_EQ(contexts.process, "system_u:system_r:container_t:s0");
   EXPECT_EQ(contexts.file, "system_u:object_r:container_file_t:s0");
+  EXPECT_EQ(contexts.layer, "system_u:object_r:container_ro_file_t:s0");
+}
+
+TEST(ParseLxcContexts, LayersNeedNotHaveALabel) {
+  const absl::StatusOr<SelinuxContexts> contexts =
+      ParseLxcContexts("process = \"a:b:c\"\nfile = \"a:b:d\"\n");
+  ASSERT_TRUE(contexts.ok()) << contexts.status();
+  EXPECT_EQ(contexts->layer, "");
 }
 
 TEST(ParseLxcContexts, NamesWhatIsMissingOrNoLabel) {
@@ -36,6 +45,9 @@ TEST(ParseLxcContexts, NamesWhatIsMissingOrNoLabel) {
   EXPECT_THAT(ParseLxcContexts("process = \"a:b\"\nfile = \"a:b:c\"\n"),
               StatusIs(absl::StatusCode::kInvalidArgument,
                        HasSubstr("process: \"a:b\"")));
+  EXPECT_THAT(
+      ParseLxcContexts("process = \"a:b:c\"\nfile = \"a:b:c\"\nro_file=x"),
+      StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("ro_file")));
 }
 
 TEST(ReadSelinuxContexts, NeedsTheKernelAndThePolicy) {

@@ -16,6 +16,7 @@
 #include "runtime/sys/file.h"
 #include "runtime/sys/in_root.h"
 #include "runtime/sys/mount.h"
+#include "runtime/sys/security_label.h"
 #include "shim/init/cgroup_mounts.h"
 #include "shim/init/copy_tree.h"
 #include "shim/init/filesystem.h"
@@ -203,7 +204,7 @@ absl::Status Filesystem(const plan::MountStep& step, int root) {
   ASSIGN_OR_RETURN(UniqueFd mount, NewFilesystem(step.fstype(), step.source(),
                                                  options, step.attributes()));
   if (!step.selinux_label().empty()) {
-    RETURN_IF_ERROR(SetLabel(mount.get(), step.selinux_label()));
+    RETURN_IF_ERROR(sys::SetLabel(mount.get(), step.selinux_label()));
   }
   ASSIGN_OR_RETURN(UniqueFd target,
                    sys::MkdirAllInRoot(root, step.target(), 0755));

@@ -21,9 +21,6 @@ namespace gantry::init {
 // file system without labels (ENOTSUP) is left as it is.
 absl::Status Relabel(const std::string& path, const std::string& label);
 
-// Sets the label of what descriptor `fd` (O_PATH will do) refers to.
-absl::Status SetLabel(int fd, const std::string& label);
-
 }  // namespace gantry::init
 
 #endif  // GANTRY_SHIM_INIT_RELABEL_H_

@@ -15,12 +15,13 @@ ATTRIBUTE = "security.selinux"
 
 
 def policy_contexts():
-    """process and file of the policy's lxc_contexts, without the level."""
+    """process, file and ro_file of the policy's lxc_contexts, without the
+    level."""
     kind = re.search(r"^SELINUXTYPE=(\S+)", host.read("/etc/selinux/config"),
                      re.MULTILINE).group(1)
     text = host.read(f"/etc/selinux/{kind}/contexts/lxc_contexts")
     return [re.search(rf'^{name} = "([^:]*:[^:]*:[^:"]*)', text,
-                      re.MULTILINE).group(1) for name in ("process", "file")]
+                      re.MULTILINE).group(1) for name in ("process", "file", "ro_file")]
 
 
 def setUpModule():
@@ -40,7 +41,7 @@ class Selinux(gantry_case.GantryCase):
 
     def setUp(self):
         super().setUp()
-        self.process, self.file = policy_contexts()
+        self.process, self.file, self.layer = policy_contexts()
 
     def label(self, container):
         return host.read(f"/proc/{self.pid(container)}/attr/current").rstrip(
@@ -66,6 +67,30 @@ class Selinux(gantry_case.GantryCase):
         self.assertEqual(
             self.inside(container, "cat /proc/self/attr/current").rstrip("\0"),
             f"{self.process}:{level}", "an exec's")
+
+    def layer_types(self):
+        """What is made later has the server's user and role."""
+        layers = f"{self.server.root}/images/layers"
+        return {label_of(os.path.join(folder, name)).split(":")[2]
+                for folder, folders, files in os.walk(layers)
+                for name in folders + files}
+
+    def test_layers_have_the_label_that_containers_may_read(self):
+        self.assertEqual(self.layer_types(), {self.layer.split(":")[2]})
+
+    def test_layers_of_before_get_it_when_the_server_starts(self):
+        self.server.stop()
+        layers = f"{self.server.root}/images/layers"
+        subprocess.run(["chcon", "-R", "-t", "var_lib_t", layers], check=True)
+        self.assertEqual(self.layer_types(), {"var_lib_t"})
+        self.server.start()
+        self.assertEqual(self.layer_types(), {self.layer.split(":")[2]})
+        container = self.make_container(self.make_pod())
+        self.inside(container, "/bin/busybox true")
+
+    def test_what_a_container_writes_can_be_run(self):
+        container = self.make_container(self.make_pod())
+        self.inside(container, "cp /bin/busybox /tmp/busybox && /tmp/busybox true")
 
     def test_pods_have_levels_of_their_own_and_containers_share_it(self):
         first, second = self.make_pod(), self.make_pod()
