@@ -5,20 +5,18 @@
 #include <sched.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <chrono>
 #include <cstdlib>
 #include <string>
-#include <utility>
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "runtime/base/testing/status_matchers.h"
 #include "runtime/cgroup/cgroup_manager.h"
-#include "runtime/cgroup/testing/kernel_test.h"
+#include "runtime/cgroup/testing/v2_kernel_test.h"
 #include "runtime/cgroup/wait.h"
 #include "runtime/sys/file.h"
 
@@ -29,11 +27,26 @@ using ::gantry::testing::IsOk;
 using ::gantry::testing::IsOkAndHolds;
 using testing::Child;
 using ::testing::HasSubstr;
-using testing::KernelTest;
+using testing::kMiB;
 using ::testing::Not;
 using testing::SleepForever;
+using testing::Unified;
+using testing::V2KernelTest;
 
-constexpr int64_t kMiB = 1 << 20;
+// Makes so many MiB of clean pages of a file that has no name; false on errors.
+bool FillPageCache(int mib) {
+  std::string name = "/var/tmp/gantry-test.XXXXXX";
+  // Its descriptor is the process's, to the end: so are the pages.
+  const int file = mkstemp(name.data());
+  if (file < 0 || unlink(name.c_str()) != 0) return false;
+  const std::string text(kMiB, 'x');
+  for (int i = 0; i < mib; ++i) {
+    if (write(file, text.data(), text.size()) != kMiB) return false;
+    // What is dirty can't be taken back at once.
+    if (i % 8 == 7 && fsync(file) != 0) return false;
+  }
+  return fsync(file) == 0;
+}
 
 // Touches so much of its own memory and keeps it; false if there is none.
 bool Hold(int64_t bytes) {
@@ -43,39 +56,6 @@ bool Hold(int64_t bytes) {
   for (int64_t i = 0; i < bytes; i += 4096) memory[i] = 1;
   return true;
 }
-
-Resources Unified(std::string file, std::string value) {
-  Resources resources;
-  resources.unified = {{std::move(file), std::move(value)}};
-  return resources;
-}
-
-class V2KernelTest : public KernelTest {
- protected:
-  // Whether the controller is on cgroup2.
-  bool Has(absl::string_view controller) const {
-    const auto found = hierarchies_->Find(controller);
-    return found.has_value() && found->version == Version::kV2;
-  }
-
-  std::string ReadIn(const Manager& cgroup, const std::string& file) const {
-    return Read(*hierarchies_->unified(), cgroup.path() + "/" + file);
-  }
-
-  // Whether `done` becomes true within some seconds.
-  template <typename Done>
-  bool Soon(Done done) const {
-    Backoff backoff(std::chrono::milliseconds(20000));
-    do {
-      if (done()) return true;
-    } while (backoff.Pause());
-    return false;
-  }
-
-  uint64_t Usage(const Manager& cgroup) const {
-    return cgroup.ReadStats().value().memory.usage_bytes.value_or(0);
-  }
-};
 
 TEST_F(V2KernelTest, MemoryHighHoldsBackAndKillsNobody) {
   if (!Has("memory")) GTEST_SKIP() << "memory is not on cgroup2 here";
@@ -163,18 +143,7 @@ TEST_F(V2KernelTest, LimitBelowWhatIsInUseIsRefusedAndKillsNobody) {
 TEST_F(V2KernelTest, WhatCanBeReclaimedIsNotInTheWayOfALimit) {
   if (!Has("memory")) GTEST_SKIP() << "memory is not on cgroup2 here";
   const Manager cgroup = Created("c");
-  std::string name = "/var/tmp/gantry-test.XXXXXX";
-  UniqueFd file(mkstemp(name.data()));
-  ASSERT_TRUE(file.valid());
-  unlink(name.c_str());
-  // Clean pages of a file.
-  Child child([&file] {
-    const std::string text(kMiB, 'x');
-    for (int i = 0; i < 32; ++i) {
-      if (write(file.get(), text.data(), text.size()) != kMiB) return 1;
-    }
-    return fsync(file.get()) == 0 ? SleepForever() : 1;
-  });
+  Child child([] { return FillPageCache(32) ? SleepForever() : 1; });
   ASSERT_OK(cgroup.AddProcess(child.pid()));
   child.Go();
   ASSERT_TRUE(Soon([&] { return Usage(cgroup) >= 32 * kMiB; }));
@@ -183,6 +152,37 @@ TEST_F(V2KernelTest, WhatCanBeReclaimedIsNotInTheWayOfALimit) {
   EXPECT_OK(cgroup.Update(resources));
   EXPECT_LE(Usage(cgroup), 8 * kMiB);
   EXPECT_EQ(ReadIn(cgroup, "memory.high"), "max\n");
+}
+
+// Both protect from what the pod's limit makes the kernel take back.
+TEST_F(V2KernelTest, MemoryMinAndLowKeepWhatANeighbourWouldTake) {
+  if (!Has("memory")) GTEST_SKIP() << "memory is not on cgroup2 here";
+  const auto left_of_24_mib = [this](const std::string& protection) {
+    const Manager pod = Created("pod");
+    Resources limit;
+    limit.memory_limit = 40 * kMiB;
+    EXPECT_OK(pod.Apply(limit));
+    const Manager kept = Created("pod/kept"), hungry = Created("pod/hungry");
+    if (!protection.empty()) {
+      EXPECT_OK(kept.Apply(Unified(protection, std::to_string(24 * kMiB))));
+    }
+    Child quiet([] { return FillPageCache(24) ? SleepForever() : 1; });
+    EXPECT_OK(kept.AddProcess(quiet.pid()));
+    quiet.Go();
+    EXPECT_TRUE(Soon([&] { return Usage(kept) >= 24 * kMiB; }));
+    Child taker([] { return FillPageCache(64) ? 0 : 1; });
+    EXPECT_OK(hungry.AddProcess(taker.pid()));
+    taker.Go();
+    EXPECT_EQ(taker.Wait(), 0);
+    const uint64_t left = Usage(kept);
+    EXPECT_OK(pod.Kill());
+    quiet.Wait();
+    EXPECT_OK(pod.Remove(testing::kPatience));
+    return left;
+  };
+  EXPECT_LT(left_of_24_mib(""), 18 * kMiB) << "without protection";
+  EXPECT_GE(left_of_24_mib("memory.min"), 23 * kMiB);
+  EXPECT_GE(left_of_24_mib("memory.low"), 23 * kMiB);
 }
 
 TEST_F(V2KernelTest, WeightsShareABusyCpu) {
@@ -229,35 +229,6 @@ TEST_F(V2KernelTest, CpusetIsWhereAProcessRuns) {
   ASSERT_OK(cgroup.AddProcess(child.pid()));
   child.Go();
   EXPECT_EQ(child.Wait(), 0);
-}
-
-TEST_F(V2KernelTest, IoMaxSlowsReadingDown) {
-  if (!Has("io")) GTEST_SKIP() << "io is not on cgroup2 here";
-  struct stat disk = {};
-  if (stat("/dev/vda", &disk) != 0) GTEST_SKIP() << "there is no /dev/vda";
-  const Manager cgroup = Created("c");
-  Resources resources;
-  resources.block_io.read_bps = {
-      {major(disk.st_rdev), minor(disk.st_rdev), 1 << 20}};
-  ASSERT_OK(cgroup.Apply(resources));
-  Child child([] {
-    const UniqueFd fd(open("/dev/vda", O_RDONLY | O_DIRECT | O_CLOEXEC));
-    void* buffer = aligned_alloc(4096, 256 << 10);
-    int64_t sum = 0;
-    while (sum < 4 * kMiB) {
-      const ssize_t got = read(fd.get(), buffer, 256 << 10);
-      if (got <= 0) return 1;
-      sum += got;
-    }
-    return 0;
-  });
-  ASSERT_OK(cgroup.AddProcess(child.pid()));
-  const auto begin = std::chrono::steady_clock::now();
-  child.Go();
-  EXPECT_EQ(child.Wait(), 0);
-  EXPECT_GT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(2));
-  ASSERT_OK_AND_ASSIGN(const Stats stats, cgroup.ReadStats());
-  EXPECT_GE(stats.io.read_bytes.value_or(0), 4 * kMiB);
 }
 
 TEST_F(V2KernelTest, HugePagesBeyondTheLimitAreNotHad) {

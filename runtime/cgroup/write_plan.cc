@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
@@ -54,21 +55,38 @@ absl::Status Explain(absl::Status status, const Place& place,
   return Annotate(status, what);
 }
 
+// cpuset files that are empty mean what the parent has. Once they are not, some
+// kernels (seen: 6.1) refuse to empty them while a process is inside, with
+// ENOSPC (kernel/cgroup/cpuset.c, validate_change): then what was in effect is
+// written out. Empty if the file is another one's, or was not empty.
+std::string EffectiveValue(const Place& place, const FileWrite& write,
+                           absl::string_view old) {
+  if (!absl::StartsWith(write.file, "cpuset.") || old != "\n") return "";
+  absl::StatusOr<std::string> text = sys::ReadFileAt(
+      place.hierarchy_fd, absl::StrCat(FilePath(place, write), ".effective"));
+  return text.ok() ? std::string(absl::StripAsciiWhitespace(*text)) : "";
+}
+
 absl::Status WriteOne(const Place& place, const FileWrite& write,
                       UndoStack* undo) {
   const std::string file = FilePath(place, write);
-  std::string old;
+  std::string old, effective;
   if (undo != nullptr) {
     absl::StatusOr<std::string> text =
         sys::ReadFileAt(place.hierarchy_fd, file);
     if (!text.ok()) return text.status();
     old = OldValue(write, *text);
+    effective = EffectiveValue(place, write, old);
   }
   RETURN_IF_ERROR(sys::WriteFileAt(place.hierarchy_fd, file, write.value));
   if (undo != nullptr) {
     undo->Push(absl::StrCat("restore ", file),
-               [fd = place.hierarchy_fd, file, old] {
-                 return sys::WriteFileAt(fd, file, old);
+               [fd = place.hierarchy_fd, file, old, effective] {
+                 absl::Status status = sys::WriteFileAt(fd, file, old);
+                 if (ErrnoOf(status) == ENOSPC && !effective.empty()) {
+                   status = sys::WriteFileAt(fd, file, effective);
+                 }
+                 return status;
                });
   }
   return absl::OkStatus();

@@ -38,7 +38,8 @@ class Resources(gantry_case.GantryCase):
         return self.info(container)["cgroup_path"]
 
     def limits(self, path):
-        """What is written of a container's or pod's limits."""
+        """A container's or pod's limits. Of cpus those in effect: a kernel may
+        take none as a value any more once there were some (v2)."""
         quota, period = cgroup.cpu_quota_and_period(path)
         return {
             "memory": cgroup.memory(path),
@@ -46,8 +47,8 @@ class Resources(gantry_case.GantryCase):
             "shares": cgroup.shares(path),
             "quota": quota,
             "period": period,
-            "cpus": host.read(cgroup.file(path, "cpuset", "cpuset.cpus",
-                                          "cpuset.cpus")).strip()}
+            "cpus": cgroup.read(path, "cpuset", "cpuset.cpus",
+                                "cpuset.cpus.effective")}
 
     def read_only_record(self, kind, object_id):
         """Makes the object's record unwritable until it is called again."""

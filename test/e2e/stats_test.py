@@ -7,6 +7,7 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 "../lib"))
 import gantry_case
+import gantry_cgroup as cgroup
 import gantry_host as host
 from gantry_case import BUSYBOX, FOREVER, STRESS, say, wait_until
 
@@ -85,6 +86,10 @@ class Stats(gantry_case.GantryCase):
             lambda: (lambda s: s if s.memory.rss_bytes.value >= 64 * MIB
                      else None)(self.container_stats(container)),
             "64 MiB are held")
+        path = self.info(container)["cgroup_path"]
+        faults_before = cgroup.page_faults(path)
+        stats = self.container_stats(container)
+        faults_after = cgroup.page_faults(path)
         memory = stats.memory
         say(f"rss {memory.rss_bytes.value / MIB:.1f} MiB, working set "
             f"{memory.working_set_bytes.value / MIB:.1f} MiB")
@@ -94,7 +99,10 @@ class Stats(gantry_case.GantryCase):
                              memory.usage_bytes.value)
         self.assertEqual(memory.available_bytes.value,
                          128 * MIB - memory.working_set_bytes.value)
-        self.assertGreater(memory.page_faults.value, 64 * MIB // 4096 // 2)
+        # How many there are depends on the size of pages.
+        self.assertGreater(faults_before, 0)
+        self.assertGreaterEqual(memory.page_faults.value, faults_before)
+        self.assertLessEqual(memory.page_faults.value, faults_after)
         self.assertTrue(memory.HasField("major_page_faults"))
         self.assertTrue(stats.swap.HasField("swap_usage_bytes"))
         self.check_psi(memory)
@@ -263,7 +271,7 @@ class Stats(gantry_case.GantryCase):
         say(f"{count} containers: median {times[25] * 1e3:.1f} ms, "
             f"slowest but one {times[48] * 1e3:.1f} ms, "
             f"load {os.getloadavg()[0]:.1f}")
-        if os.getloadavg()[0] < os.cpu_count():
+        if os.getloadavg()[0] < os.cpu_count() and not host.is_emulated():
             self.assertLess(times[48], 0.04)
 
 

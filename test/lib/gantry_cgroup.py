@@ -58,6 +58,13 @@ def memory_usage(path):
                               "memory.current")) or 0)
 
 
+def page_faults(path):
+    """The kernel's count, of the cgroup and those below."""
+    text = read(path, "memory", "memory.stat", "memory.stat")
+    name = "pgfault" if host.controller("memory") is None else "total_pgfault"
+    return int(dict(line.split() for line in text.splitlines())[name])
+
+
 def shares(path):
     """cpu.shares on v1, cpu.weight on v2; to be compared with as_shares."""
     return int(read(path, "cpu", "cpu.shares", "cpu.weight"))

@@ -38,6 +38,11 @@ def kernel():
     return tuple(int(word) for word in os.uname().release.split(".")[:2])
 
 
+def is_emulated():
+    """Whether processors are a program (tools/vm-test): times mean nothing."""
+    return "GANTRY_VM_MACHINE" in os.environ
+
+
 def maps_ids_of_mounts():
     """Whether the kernel does so for tmpfs, which was the last to learn it:
     without it gantryd offers no user namespaces."""
