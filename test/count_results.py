@@ -5,6 +5,9 @@ row (the file's name), then one line "N passed, N failed, N skipped". A case is
 a GoogleTest case or a whole shell test. Exit status 1 unless something passed
 and nothing failed.
 
+--counted LOG: the output of another run of this program (tools/vm-test's); its
+failed and skipped cases are printed again and its last line is added.
+
 --no-skips PREFIX: a skip counts as a failure where "TARGET CASE" begins so, for
 example a folder, or a target and the one case that is the whole test.
 """
@@ -12,11 +15,13 @@ example a folder, or a target and the one case that is the whole test.
 import argparse
 import json
 import os
+import re
 import sys
 import urllib.parse
 import xml.etree.ElementTree as xml
 
 _GOOD = ("PASSED", "FLAKY")
+_COUNT = re.compile(r"(\d+) passed, (\d+) failed, (\d+) skipped")
 
 
 class Count:
@@ -76,6 +81,23 @@ class Count:
                 self.passed += 1
 
 
+    def add_counted(self, path):
+        """Another run's output: what it printed and its last count."""
+        with open(path, encoding="utf-8", errors="replace") as source:
+            lines = source.read().splitlines()
+        counts = [found for found in map(_COUNT.fullmatch, lines) if found]
+        if not counts:
+            self.fail(f"[{os.path.basename(path)}]", "it counted nothing")
+            return
+        for line in lines:
+            if line.startswith(("FAILED ", "SKIPPED ")):
+                print(line)
+        passed, failed, skipped = map(int, counts[-1].groups())
+        self.passed += passed
+        self.failed += failed
+        self.skipped += skipped
+
+
 def read_events(path):
     """Target -> (status, paths of test.xml), and what did not build."""
     status, results, broken = {}, {}, []
@@ -109,6 +131,7 @@ def main():
     parser.add_argument("--no-skips", action="append", default=[])
     parser.add_argument("--failed", type=int, default=0,
                         help="failures of other checks, to be added")
+    parser.add_argument("--counted", action="append", default=[])
     parser.add_argument("files", nargs="+")
     options = parser.parse_args()
     count = Count(options.no_skips)
@@ -125,6 +148,8 @@ def main():
             paths = [p for key, p in sorted(results.items())
                      if key[0] == label]
             count.add_target(row, label, status[label], paths)
+    for path in options.counted:
+        count.add_counted(path)
     print(f"{count.passed} passed, {count.failed} failed, "
           f"{count.skipped} skipped")
     sys.exit(0 if count.passed and not count.failed else 1)

@@ -55,3 +55,16 @@ count 0 "1 passed, 0 failed, 1 skipped" --no-skips "//b:skip C.M" good.json \
 } >bad.json
 count 1 "2 passed, 4 failed, 0 skipped" bad.json
 count 1 "1 passed, 1 failed, 0 skipped" good.json missing.json
+
+{ echo "== x: FAILED"
+  echo "3 passed, 0 failed, 9 skipped" # some suite's own words
+  echo "SKIPPED [vm] x: no disk"
+  echo "FAILED [vm] y: boom"
+  echo "7 passed, 1 failed, 1 skipped"
+  echo "vm-test: machine v2-bare, 9 s"
+} >vm
+count 1 "8 passed, 1 failed, 1 skipped" --counted vm good.json
+grep -q '^SKIPPED \[vm\] x: no disk$' out
+grep -q '^FAILED \[vm\] y: boom$' out
+echo "no machine" >silent
+count 1 "1 passed, 1 failed, 0 skipped" --counted silent good.json
