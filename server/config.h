@@ -90,6 +90,10 @@ struct Config {
     std::vector<std::string> pinned;
     // Of one pull, fetched and unpacked at once.
     int max_parallel_layers = 3;
+    // Of one layer that is larger than two ranges, fetched at once; 1: one
+    // connection per layer.
+    int parallel_ranges = 4;
+    int range_mib = 8;
     bool operator==(const Images&) const = default;
   } images;
 

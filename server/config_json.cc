@@ -51,6 +51,8 @@ std::string ConfigJson(const Config& config) {
       "},\"images\":{\"pinned\":[",
       absl::StrJoin(config.images.pinned, ",", quote),
       "],\"max_parallel_layers\":", config.images.max_parallel_layers,
+      ",\"parallel_ranges\":", config.images.parallel_ranges,
+      ",\"range_mib\":", config.images.range_mib,
       "},\"runtime_handlers\":[",
       absl::StrJoin(config.runtime_handlers, ",", quote),
       "],\"cdi\":{\"spec_dirs\":[",

@@ -64,6 +64,8 @@ aliases = { box = "docker.io/library/busybox" }
 [images]
 pinned = ["busybox", "r.example/a@sha256:0123456789012345678901234567890123456789012345678901234567890123"]
 max_parallel_layers = 5
+parallel_ranges = 2
+range_mib = 16
 [runtime_handlers.slow]
 [runtime_handlers.fast-1]
 [cdi]
@@ -110,6 +112,8 @@ idle_timeout_seconds = 60
       ::testing::ElementsAre("registry.lan:5000/busybox:latest",
                              ::testing::StartsWith("r.example/a@sha256:0123")));
   EXPECT_EQ(config.images.max_parallel_layers, 5);
+  EXPECT_EQ(config.images.parallel_ranges, 2);
+  EXPECT_EQ(config.images.range_mib, 16);
   EXPECT_THAT(config.runtime_handlers,
               ::testing::ElementsAre("fast-1", "slow"));
   EXPECT_THAT(config.cdi.spec_dirs, ::testing::ElementsAre("/cdi"));
@@ -206,6 +210,9 @@ TEST(Config, MistakesAreToldWithTheirLine) {
        "f:2: runtime_handlers.fast.path: ", "none is expected"},
       {"[images]\nmax_parallel_layers = 0",
        "f:2: images.max_parallel_layers: ", "1 to 16"},
+      {"[images]\nparallel_ranges = 17",
+       "f:2: images.parallel_ranges: ", "1 to 16"},
+      {"[images]\nrange_mib = 0", "f:2: images.range_mib: ", "1 to 64"},
       {"[threads]\ncore = 0", "f:2: threads.core: ", "1 to 64"},
       {"[threads]\ncore = 1.5", "f:2: threads.core: ", "found a fraction"},
       {"[streaming]\naddress = 'localhost'",

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <cstdint>
 #include <string>
 #include <thread>
 #include <utility>
@@ -84,8 +85,11 @@ absl::StatusOr<std::string> ShimPath(const Config& config) {
   return absl::StrCat(self.substr(0, self.find_last_of('/')), "/gantry-shim");
 }
 
-image::RegistryOptions RegistryOptionsOf(const Config::Registry& registry) {
+image::RegistryOptions RegistryOptionsOf(const Config& config) {
+  const Config::Registry& registry = config.registry;
   image::RegistryOptions options;
+  options.parallel_ranges = config.images.parallel_ranges;
+  options.range_bytes = int64_t{config.images.range_mib} << 20;
   options.insecure_hosts.insert(registry.insecure_hosts.begin(),
                                 registry.insecure_hosts.end());
   options.config_paths = registry.config_paths;
@@ -253,7 +257,7 @@ absl::Status Daemon::Parts::Build() {
   exec = std::make_unique<core::ExecService>(*node);
   stats = std::make_unique<core::StatsService>(*node);
   images = std::make_unique<core::ImageService>(
-      *node, *http, RegistryOptionsOf(config.registry),
+      *node, *http, RegistryOptionsOf(config),
       config.images.max_parallel_layers, config.threads.blocking);
   streams = std::make_unique<core::StreamService>(*node);
   ASSIGN_OR_RETURN(stream_server,

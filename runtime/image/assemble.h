@@ -20,7 +20,7 @@
 #include "runtime/image/holds.h"
 #include "runtime/image/layer_store.h"
 #include "runtime/image/manifest.h"
-#include "runtime/image/read_ahead.h"
+#include "runtime/image/run_aside.h"
 #include "runtime/image/unpacker.h"
 
 namespace gantry::image {

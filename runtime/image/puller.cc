@@ -154,7 +154,9 @@ absl::StatusOr<std::unique_ptr<Pull>> Puller::Resolve(const Reference& ref) {
 absl::Status Pull::FetchLostBlob(const PullLayer& layer) {
   if (!store_->LacksBlob(layer.blob.digest)) return absl::OkStatus();
   ASSIGN_OR_RETURN(std::unique_ptr<ByteSource> source,
-                   registry_->OpenBlob(*ref_, layer.blob, options_.cancelled));
+                   registry_->OpenBlob(
+                       *ref_, layer.blob, options_.cancelled,
+                       {.run_aside = options_.receive_aside}));
   return store_->content().PutFrom(source.get(), layer.blob.digest,
                                    layer.blob.size);
 }
@@ -228,8 +230,11 @@ absl::Status Pull::FetchBlob(const PullLayer& layer, StoreLayerOptions options,
   }
   const int64_t kept = writer == nullptr ? 0 : writer->kept();
   *resumed = kept > 0;
-  const auto fetch = [this, &layer, &options, kept] {
-    return registry_->OpenBlob(*ref_, layer.blob, options.cancelled, kept);
+  const auto fetch = [this, &layer, &options,
+                      kept]() -> absl::StatusOr<std::unique_ptr<ByteSource>> {
+    return registry_->OpenBlob(
+        *ref_, layer.blob, options.cancelled,
+        {.offset = kept, .run_aside = options_.receive_aside});
   };
   std::unique_ptr<ByteSource> source;
   if (kept > 0) {

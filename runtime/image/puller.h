@@ -25,9 +25,9 @@
 #include "runtime/image/assemble.h"
 #include "runtime/image/image_store.h"
 #include "runtime/image/manifest.h"
-#include "runtime/image/read_ahead.h"
 #include "runtime/image/reference.h"
 #include "runtime/image/registry_client.h"
+#include "runtime/image/run_aside.h"
 
 namespace gantry::image {
 
@@ -40,6 +40,9 @@ struct PullOptions {
   std::function<bool()> cancelled;  // may be null
   // Another thread for each layer that is fetched (read_ahead.h); may be null.
   RunAside run_aside;
+  // Threads for the parallel ranges of large blobs (registry_ranges.h); null:
+  // one connection for each. What waits for these threads goes on without.
+  RunAside receive_aside;
 };
 
 struct PullLayer {

@@ -11,7 +11,6 @@
 
 #include <array>
 #include <cstddef>
-#include <functional>
 #include <string>
 
 #include "absl/base/thread_annotations.h"
@@ -20,12 +19,9 @@
 #include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
 #include "runtime/image/byte_source.h"
+#include "runtime/image/run_aside.h"
 
 namespace gantry::image {
-
-// Runs a function on another thread, soon. The pool behind it must not be one
-// whose threads may all be waiting for such functions.
-using RunAside = std::function<void(std::function<void()>)>;
 
 class ReadAhead : public ByteSource {
  public:

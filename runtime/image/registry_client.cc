@@ -1,6 +1,7 @@
 #include "runtime/image/registry_client.h"
 
 #include <algorithm>
+#include <atomic>
 #include <utility>
 
 #include "absl/strings/ascii.h"
@@ -8,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "runtime/base/status.h"
 #include "runtime/http/url.h"
+#include "runtime/image/registry_ranges.h"
 #include "runtime/image/registry_reach.h"
 
 namespace gantry::image {
@@ -186,7 +188,7 @@ absl::StatusOr<Answered> RegistryClient::Ask(const Question& question) {
   for (int failures = 1;; ++failures) {
     Failure failure;
     absl::StatusOr<Answered> answered = AskEach(hosts, question, &failure);
-    if (answered.ok() || !failure.passing ||
+    if (answered.ok() || !failure.passing || question.once ||
         failures >= options_.max_attempts) {
       return answered;
     }
@@ -255,19 +257,40 @@ absl::StatusOr<Digest> RegistryClient::HeadManifest(
       answered.response->headers().Get("Docker-Content-Digest"));
 }
 
-absl::StatusOr<std::unique_ptr<ByteSource>> RegistryClient::OpenBlob(
+absl::StatusOr<std::unique_ptr<BlobStream>> RegistryClient::OpenBlob(
     const Reference& ref, const Descriptor& blob,
-    std::function<bool()> cancelled, int64_t offset) {
-  auto open = [this, ref, digest = blob.digest.ToString(), cancelled](
-                  std::optional<http::ByteRange> range, size_t first_host) {
-    return Ask({.ref = ref,
-                .path = absl::StrCat("blobs/", digest),
-                .range = range,
-                .cancelled = cancelled,
-                .first_host = first_host});
+    std::function<bool()> cancelled, BlobOptions options) {
+  const auto opener = [&](std::function<bool()> cancelled, bool once) {
+    return [this, ref, digest = blob.digest.ToString(), cancelled, once](
+               std::optional<http::ByteRange> range, size_t first_host) {
+      return Ask({.ref = ref,
+                  .path = absl::StrCat("blobs/", digest),
+                  .range = range,
+                  .cancelled = cancelled,
+                  .first_host = first_host,
+                  .once = once});
+    };
   };
-  auto source = std::make_unique<BlobSource>(blob, std::move(open), options_,
-                                             std::move(cancelled), offset);
+  const int64_t bytes = blob.size - options.offset;
+  if (!options.run_aside || !RangedBlob::IsWorthIt(bytes, options_)) {
+    auto source = std::make_unique<BlobSource>(
+        blob, opener(cancelled, false), options_, cancelled, options.offset,
+        blob.size, options.first_host);
+    RETURN_IF_ERROR(source->Connect()) << "blob " << blob.digest.ToString();
+    return source;
+  }
+  auto left = std::make_shared<std::atomic<bool>>(false);
+  const auto over = [left, cancelled] {
+    return *left || (cancelled && cancelled());
+  };
+  auto source = std::make_unique<RangedBlob>(
+      blob,
+      RangedBlob::Means{.open = opener(cancelled, false),
+                        .ask_once = opener(over, true),
+                        .cancelled = cancelled,
+                        .leave = [left] { *left = true; },
+                        .run_aside = std::move(options.run_aside)},
+      options_, options.offset, options.first_host);
   RETURN_IF_ERROR(source->Connect()) << "blob " << blob.digest.ToString();
   return source;
 }

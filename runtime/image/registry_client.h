@@ -16,6 +16,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
@@ -24,7 +25,6 @@
 #include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
 #include "runtime/http/client.h"
-#include "runtime/image/byte_source.h"
 #include "runtime/image/manifest.h"
 #include "runtime/image/reference.h"
 #include "runtime/image/registry_blob.h"
@@ -32,6 +32,7 @@
 #include "runtime/image/registry_hosts.h"
 #include "runtime/image/registry_options.h"
 #include "runtime/image/registry_token.h"
+#include "runtime/image/run_aside.h"
 
 namespace gantry::image {
 
@@ -60,12 +61,24 @@ class RegistryClient {
   absl::StatusOr<Digest> HeadManifest(const Reference& ref,
                                       const std::function<bool()>& cancelled);
 
-  // The blob, from the byte `offset` on, as a stream that mends itself
-  // (registry_blob.h), which must not outlive this. Not verified here.
-  // `cancelled` is kept.
-  absl::StatusOr<std::unique_ptr<ByteSource>> OpenBlob(
+  struct BlobOptions {
+    int64_t offset = 0;     // of the first byte
+    size_t first_host = 0;  // as BlobOrigin has it
+    // Lends the threads for parallel ranges; null: there are none.
+    RunAside run_aside;
+  };
+
+  // The blob as a stream that mends itself (registry_blob.h), a large one in
+  // parallel ranges (registry_ranges.h); it must not outlive this. Not verified
+  // here. `cancelled` is kept.
+  absl::StatusOr<std::unique_ptr<BlobStream>> OpenBlob(
       const Reference& ref, const Descriptor& blob,
-      std::function<bool()> cancelled, int64_t offset = 0);
+      std::function<bool()> cancelled, BlobOptions options);
+  absl::StatusOr<std::unique_ptr<BlobStream>> OpenBlob(
+      const Reference& ref, const Descriptor& blob,
+      std::function<bool()> cancelled) {
+    return OpenBlob(ref, blob, std::move(cancelled), BlobOptions());
+  }
 
  private:
   // What is asked of a registry, whichever host answers.
@@ -79,6 +92,8 @@ class RegistryClient {
     bool resolves = false;
     std::function<bool()> cancelled;
     size_t first_host = 0;
+    // Whether what passes is not tried again.
+    bool once = false;
   };
 
   absl::StatusOr<std::vector<RegistryHost>> HostsFor(const Reference& ref);

@@ -52,6 +52,10 @@ struct RegistryOptions {
   int max_attempts = 5;
   absl::Duration back_off = absl::Milliseconds(250);
   absl::Duration max_back_off = absl::Seconds(10);
+  // So many connections fetch a blob of more than two ranges
+  // (registry_ranges.h), if there is a RunAside. 1: one, without ranges.
+  int parallel_ranges = 4;
+  int64_t range_bytes = int64_t{8} << 20;
   // The clock and the waits between attempts; replaced in tests.
   std::function<absl::Time()> now = absl::Now;
   std::function<void(absl::Duration)> sleep = absl::SleepFor;

@@ -19,6 +19,7 @@
 #include "runtime/image/layer_dress.h"
 #include "runtime/image/layer_node.h"
 #include "runtime/image/layer_path.h"
+#include "runtime/image/read_ahead.h"
 #include "runtime/image/tar_reader.h"
 #include "runtime/sys/file.h"
 #include "runtime/sys/in_root.h"

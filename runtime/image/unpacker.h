@@ -25,7 +25,7 @@
 #include "absl/status/statusor.h"
 #include "runtime/image/byte_source.h"
 #include "runtime/image/digest.h"
-#include "runtime/image/read_ahead.h"
+#include "runtime/image/run_aside.h"
 
 namespace gantry::image {
 

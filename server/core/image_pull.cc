@@ -80,6 +80,9 @@ work::Task<absl::Status> LayerPull::Resolve(image::RegistryClient& registry,
   options_.image.run_aside = [this](std::function<void()> work) {
     means_.layer_executor.Post(std::move(work));
   };
+  options_.image.receive_aside = [this](std::function<void()> work) {
+    means_.receive_executor.Post(std::move(work));
+  };
   image::Puller puller(&registry, &means_.images, options_.image);
   auto pull = co_await work::RunOn(
       means_.blocking_executor, means_.executor,

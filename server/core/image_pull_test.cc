@@ -135,6 +135,7 @@ class ImagePullTest : public ::testing::Test {
                           .executor = executor_,
                           .blocking_executor = blocking_,
                           .layer_executor = layers_,
+                          .receive_executor = receive_,
                           .locks = locks_,
                           .tasks = tasks_},
                          run->registry, *image::ParseReference(name), options),
@@ -173,6 +174,7 @@ class ImagePullTest : public ::testing::Test {
   work::Executor executor_{"core", 2};
   work::Executor blocking_{"blocking", 8};
   work::Executor layers_{"layers", 8};
+  work::Executor receive_{"receive", 8};
   work::KeyedLock locks_{executor_};
   work::TaskScope tasks_;
   PullOptions options_;

@@ -53,6 +53,7 @@ work::Task<absl::StatusOr<std::string>> ImageService::Pull(
                            .executor = node_.executor,
                            .blocking_executor = node_.blocking_executor,
                            .layer_executor = layer_executor_,
+                           .receive_executor = receive_executor_,
                            .locks = node_.name_locks,
                            .tasks = node_.tasks};
   PullOptions options;

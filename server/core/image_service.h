@@ -56,7 +56,9 @@ class ImageService {
         http_(http),
         registry_(std::move(registry_options)),
         max_parallel_layers_(max_parallel_layers),
-        layer_executor_("layers", threads) {}
+        layer_executor_("layers", threads),
+        receive_executor_("receive",
+                          max_parallel_layers * registry_.parallel_ranges) {}
 
   // The id of the image the reference names now. CANCELLED if the request is.
   work::Task<absl::StatusOr<std::string>> Pull(PullRequest request);
@@ -87,6 +89,8 @@ class ImageService {
   const int max_parallel_layers_;
   // Receives and inflates what a thread of the blocking executor unpacks.
   work::Executor layer_executor_;
+  // Receives ranges of large layers: as many threads as one pull can use.
+  work::Executor receive_executor_;
 };
 
 }  // namespace gantry::core

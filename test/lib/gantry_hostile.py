@@ -8,26 +8,39 @@ import threading
 import time
 
 
-def _first(request):
-    """The byte from which on the body is wanted."""
-    given = re.fullmatch(r"bytes=(\d+)-", request.headers.get("Range", ""))
-    return int(given[1]) if given else 0
-
-
-def _begin(request, body, length=None, content_range=None):
-    first = _first(request)
-    request.send_response(206 if first else 200)
-    if first:
-        request.send_header("Content-Range", content_range or
-                            f"bytes {first}-{len(body) - 1}/{len(body)}")
-    request.send_header("Content-Length",
-                        str(len(body) - first if length is None else length))
+def _begin(request, body, promise=lambda size: size, content_range=None):
+    """Returns what is wanted of the body; promises so much for its size."""
+    size = len(body)
+    given = re.fullmatch(r"bytes=(\d+)-(\d*)",
+                         request.headers.get("Range", ""))
+    if given:
+        first = int(given[1])
+        body = body[first:int(given[2]) + 1 if given[2] else None]
+    request.send_response(206 if given else 200)
+    if given:
+        request.send_header(
+            "Content-Range", content_range or
+            f"bytes {first}-{first + len(body) - 1}/{size}")
+    request.send_header("Content-Length", str(promise(len(body))))
     request.end_headers()
-    return body[first:]
+    return body
 
 
 def _leave(request):
     request.close_connection = True
+
+
+def sends(request, body):
+    """What is asked for."""
+    request.wfile.write(_begin(request, body))
+
+
+def sends_all(request, body):
+    """All of it, whatever range is asked for."""
+    request.send_response(200)
+    request.send_header("Content-Length", str(len(body)))
+    request.end_headers()
+    request.wfile.write(body)
 
 
 def drops(request, body):
@@ -85,19 +98,19 @@ class Silence:
 
 def is_short(request, body):
     """Less than it has, and says that this is all."""
-    rest = _begin(request, body, (len(body) - _first(request)) // 2)
+    rest = _begin(request, body, lambda size: size // 2)
     request.wfile.write(rest[:len(rest) // 2])
 
 
 def is_long(request, body):
     """More than it has."""
-    rest = _begin(request, body, len(body) - _first(request) + 10)
+    rest = _begin(request, body, lambda size: size + 10)
     request.wfile.write(rest + b"0123456789")
 
 
 def promises_more(request, body):
     """Says that there is more than it sends."""
-    rest = _begin(request, body, len(body) - _first(request) + 10)
+    rest = _begin(request, body, lambda size: size + 10)
     request.wfile.write(rest[:len(rest) // 2])
     _leave(request)
 

@@ -1,7 +1,7 @@
 """A registry on a loopback port, filled from OCI layout tars.
 
 Just what a pull needs (distribution-spec, "Pull"): manifests by tag and by
-digest, blobs, also from a byte on (Range). `spoil` changes what is sent of a
+digest, blobs and ranges of them. `spoil` changes what is sent of a
 blob, `ways` answers in another way (gantry_hostile), `requests` lists what was
 asked for, `seen` with what. With `basic` ("user:password") or `token` it wants
 to know who asks (RFC 7617; distribution docs/spec/auth/token.md and oauth.md);
@@ -16,6 +16,7 @@ import re
 import sys
 import tarfile
 import threading
+import time
 import urllib.parse
 
 
@@ -47,6 +48,9 @@ class Registry:
         #                      body), each for one answer
         self.always = None   # such a function, for what has no way
         self.ranges = True
+        self.rate = None     # bytes a second, of each answer; then counted:
+        self.at_once = self.most_at_once = 0
+        self.lock = threading.Lock()
         self.requests = []
         self.seen = []       # (method, path, headers)
         self.basic = None    # wanted by the registry, or by its token server
@@ -199,14 +203,17 @@ class Registry:
     def send(self, request, code, body, media_type, digest=None,
              challenge=None, ranges=False):
         wanted = request.headers.get("Range", "") if ranges else ""
-        first = re.fullmatch(r"bytes=(\d+)-", wanted)
+        part = re.fullmatch(r"bytes=(\d+)-(\d*)", wanted)
         size = len(body)
-        if first:
-            code, body = 206, body[int(first[1]):]
+        if part:
+            first = int(part[1])
+            code = 206
+            body = body[first:int(part[2]) + 1 if part[2] else None]
         request.send_response(code)
-        if first:
-            request.send_header("Content-Range",
-                                f"bytes {first[1]}-{size - 1}/{size}")
+        if part:
+            request.send_header(
+                "Content-Range",
+                f"bytes {first}-{first + len(body) - 1}/{size}")
         request.send_header("Content-Type", media_type)
         request.send_header("Content-Length", str(len(body)))
         if digest:
@@ -215,7 +222,22 @@ class Registry:
             request.send_header("WWW-Authenticate", challenge)
         request.end_headers()
         if request.command != "HEAD":
+            self.write(request, body)
+
+    def write(self, request, body):
+        if self.rate is None:
             request.wfile.write(body)
+            return
+        with self.lock:
+            self.at_once += 1
+            self.most_at_once = max(self.most_at_once, self.at_once)
+        try:
+            for at in range(0, len(body), 1 << 14):
+                request.wfile.write(body[at:at + (1 << 14)])
+                time.sleep((1 << 14) / self.rate)
+        finally:
+            with self.lock:
+                self.at_once -= 1
 
 
 def digest_of(content):

@@ -6,6 +6,8 @@
 #ifndef GANTRY_RUNTIME_IMAGE_TESTING_FAKE_REGISTRY_H_
 #define GANTRY_RUNTIME_IMAGE_TESTING_FAKE_REGISTRY_H_
 
+#include <algorithm>
+#include <cstdint>
 #include <deque>
 #include <functional>
 #include <map>
@@ -59,6 +61,8 @@ class FakeRegistry : public http::Client {
 
   // Each once, in this order, before anything else answers.
   std::deque<Fault> faults;
+  // Then this one, with every request; may be null.
+  Fault always;
   // If set, requests need "Bearer TOKEN"; the token server of this URL gives
   // it to those who send these Basic credentials (or none, if empty).
   std::string token;
@@ -71,6 +75,17 @@ class FakeRegistry : public http::Client {
   bool ranges = true;
   // Answer as the registry does; without a token.
   std::set<std::string> more_hosts;
+
+  // The answer to a request for a range.
+  static Answer Part(const std::string& content, const http::ByteRange& range) {
+    const int64_t size = content.size();
+    const int64_t end = range.last ? std::min(*range.last + 1, size) : size;
+    return {
+        .status = 206,
+        .body = content.substr(range.first, end - range.first),
+        .headers = {{"Content-Range", absl::StrCat("bytes ", range.first, "-",
+                                                   end - 1, "/", size)}}};
+  }
 
   std::vector<http::Request> requests() const {
     absl::MutexLock lock(&mutex_);
@@ -128,6 +143,10 @@ class FakeRegistry : public http::Client {
       faults.pop_front();
       if (fault) return *std::move(fault);
     }
+    if (always) {
+      std::optional<Answer> fault = always(request);
+      if (fault) return *std::move(fault);
+    }
     const std::string authorization = request.headers.Get("Authorization");
     if (!realm.empty() && absl::StartsWith(request.url, realm)) {
       if (!refresh_token.empty()) {
@@ -170,12 +189,7 @@ class FakeRegistry : public http::Client {
     auto it = blobs_.find(key);
     if (it == blobs_.end()) return {.status = 404};
     if (!request.range || !ranges) return {.body = it->second};
-    return {.status = 206,
-            .body = it->second.substr(request.range->first),
-            .headers = {
-                {"Content-Range",
-                 absl::StrCat("bytes ", request.range->first, "-",
-                              it->second.size() - 1, "/", it->second.size())}}};
+    return Part(it->second, *request.range);
   }
 
   const std::string host_;
