@@ -2,14 +2,26 @@
 
 #include <atomic>
 #include <optional>
+#include <string>
 #include <utility>
 #include <variant>
 
+#include "absl/functional/function_ref.h"
 #include "absl/strings/str_cat.h"
 #include "runtime/base/status.h"
 #include "runtime/base/unique_fd.h"
+#include "runtime/image/registry_blob.h"
 
 namespace gantry::image {
+
+// One attempt to fetch a blob.
+struct Attempt {
+  size_t first_host = 0;  // to ask
+  BlobOrigin origin;
+  // What an earlier pull has left was used.
+  bool resumed = false;
+};
+
 namespace {
 
 constexpr int kMaxIndexDepth = 4;
@@ -36,6 +48,50 @@ class ResumedSource : public ByteSource {
   const Opener open_rest_;
   std::unique_ptr<ByteSource> rest_;
 };
+
+// Whether the transfer, and nothing worse, has failed.
+bool MayGoOnLater(const absl::Status& status,
+                  const std::function<bool()>& cancelled) {
+  return absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status) ||
+         (cancelled && cancelled());
+}
+
+// Whether what a host has sent is to blame, as far as that can be told. An
+// errno is the node's own trouble.
+bool IsWrongContent(const absl::Status& status) {
+  return ErrnoOf(status) == 0 &&
+         (absl::IsDataLoss(status) || absl::IsInvalidArgument(status) ||
+          absl::IsResourceExhausted(status) || absl::IsUnimplemented(status));
+}
+
+// A host that sends something else than the blob is followed by the next one.
+absl::Status FromEachHost(const std::function<bool()>& cancelled,
+                          absl::FunctionRef<absl::Status(Attempt*)> fetch) {
+  size_t first_host = 0;
+  bool has_resumed = false;
+  std::string before;
+  while (true) {
+    Attempt attempt = {.first_host = first_host};
+    absl::Status status = fetch(&attempt);
+    if (status.ok()) return status;
+    const std::optional<size_t> next = attempt.origin.NextHost();
+    const bool ends = MayGoOnLater(status, cancelled);
+    if (!ends && attempt.resumed && !has_resumed) {
+      // The part that was there may have been damaged: once without.
+      has_resumed = true;
+    } else if (!ends && next && IsWrongContent(status)) {
+      first_host = *next;
+      absl::StrAppend(&before, before.empty() ? "" : "; ", status.message());
+    } else if (before.empty()) {
+      return status;
+    } else {
+      // The last one's word counts.
+      return absl::Status(
+          status.code(),
+          absl::StrCat(status.message(), " (before it: ", before, ")"));
+    }
+  }
+}
 
 }  // namespace
 
@@ -108,14 +164,20 @@ absl::Status Puller::ResolveConfig(const Reference& ref, Pull* pull) {
   absl::StatusOr<std::string> body =
       content.Read(config.digest, kMaxManifestBytes);
   if (!body.ok()) {
-    ASSIGN_OR_RETURN(std::unique_ptr<ByteSource> source,
-                     registry_->OpenBlob(ref, config, options_.cancelled));
-    ASSIGN_OR_RETURN(std::unique_ptr<BlobWriter> writer,
-                     content.Ingest(config.digest, config.size));
-    body = ReadAll(source.get(), kMaxManifestBytes);
-    RETURN_IF_ERROR(body);
-    RETURN_IF_ERROR(writer->Write(*body));
-    RETURN_IF_ERROR(writer->Commit());
+    const auto fetch = [&](Attempt* attempt) -> absl::Status {
+      ASSIGN_OR_RETURN(
+          std::unique_ptr<BlobStream> source,
+          registry_->OpenBlob(ref, config, options_.cancelled,
+                              {.first_host = attempt->first_host}));
+      body = ReadAll(source.get(), kMaxManifestBytes);
+      attempt->origin = source->origin();
+      RETURN_IF_ERROR(body);
+      ASSIGN_OR_RETURN(std::unique_ptr<BlobWriter> writer,
+                       content.Ingest(config.digest, config.size));
+      RETURN_IF_ERROR(writer->Write(*body));
+      return writer->Commit();
+    };
+    RETURN_IF_ERROR(FromEachHost(options_.cancelled, fetch));
   }
   ASSIGN_OR_RETURN(pull->config_, ParseImageConfig(*body));
   if (!PlatformFits(pull->config_.platform, options_.platform)) {
@@ -153,12 +215,18 @@ absl::StatusOr<std::unique_ptr<Pull>> Puller::Resolve(const Reference& ref) {
 // The layer is there unpacked; its blob may have been found damaged.
 absl::Status Pull::FetchLostBlob(const PullLayer& layer) {
   if (!store_->LacksBlob(layer.blob.digest)) return absl::OkStatus();
-  ASSIGN_OR_RETURN(std::unique_ptr<ByteSource> source,
-                   registry_->OpenBlob(
-                       *ref_, layer.blob, options_.cancelled,
-                       {.run_aside = options_.receive_aside}));
-  return store_->content().PutFrom(source.get(), layer.blob.digest,
-                                   layer.blob.size);
+  return FromEachHost(
+      options_.cancelled, [&](Attempt* attempt) -> absl::Status {
+        ASSIGN_OR_RETURN(
+            std::unique_ptr<BlobStream> source,
+            registry_->OpenBlob(*ref_, layer.blob, options_.cancelled,
+                                {.first_host = attempt->first_host,
+                                 .run_aside = options_.receive_aside}));
+        absl::Status put = store_->content().PutFrom(
+            source.get(), layer.blob.digest, layer.blob.size);
+        attempt->origin = source->origin();
+        return put;
+      });
 }
 
 // From the blob that is in the store, without the network. False if there is
@@ -199,28 +267,19 @@ absl::Status Pull::FetchLayer(size_t i, const LayerProgress& progress) {
                                      .abandon = [&] { abandoned = true; }};
   ASSIGN_OR_RETURN(bool unpacked, UnpackKept(layer, options));
   if (unpacked) return absl::OkStatus();
-  abandoned = false;
-  bool resumed = false;
-  absl::Status fetched = FetchBlob(layer, options, &resumed);
-  if (!fetched.ok() && resumed && !MayGoOnLater(fetched)) {
-    // The part that was there may have been damaged: once without.
+  const auto fetch = [&](Attempt* attempt) {
     abandoned = false;
-    fetched = FetchBlob(layer, options, &resumed);
-  }
-  RETURN_IF_ERROR(fetched) << ref_->ToString() << ": layer "
-                           << layer.blob.digest.ToString();
+    return FetchBlob(layer, options, attempt);
+  };
+  RETURN_IF_ERROR(FromEachHost(options_.cancelled, fetch))
+      << ref_->ToString() << ": layer " << layer.blob.digest.ToString();
   return absl::OkStatus();
-}
-
-bool Pull::MayGoOnLater(const absl::Status& status) const {
-  return absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status) ||
-         (options_.cancelled && options_.cancelled());
 }
 
 // A part of it that is in the store is not fetched again, and what is fetched
 // is kept for later if the transfer, and nothing worse, has failed.
 absl::Status Pull::FetchBlob(const PullLayer& layer, StoreLayerOptions options,
-                             bool* resumed) {
+                             Attempt* attempt) {
   ContentStore& content = store_->content();
   std::unique_ptr<BlobWriter> writer;
   if (options.keep_blob) {
@@ -229,12 +288,17 @@ absl::Status Pull::FetchBlob(const PullLayer& layer, StoreLayerOptions options,
     options.writer = writer.get();
   }
   const int64_t kept = writer == nullptr ? 0 : writer->kept();
-  *resumed = kept > 0;
-  const auto fetch = [this, &layer, &options,
-                      kept]() -> absl::StatusOr<std::unique_ptr<ByteSource>> {
-    return registry_->OpenBlob(
-        *ref_, layer.blob, options.cancelled,
-        {.offset = kept, .run_aside = options_.receive_aside});
+  attempt->resumed = kept > 0;
+  BlobStream* fetched = nullptr;
+  const auto fetch = [&]() -> absl::StatusOr<std::unique_ptr<ByteSource>> {
+    ASSIGN_OR_RETURN(
+        std::unique_ptr<BlobStream> stream,
+        registry_->OpenBlob(*ref_, layer.blob, options.cancelled,
+                            {.offset = kept,
+                             .first_host = attempt->first_host,
+                             .run_aside = options_.receive_aside}));
+    fetched = stream.get();
+    return stream;
   };
   std::unique_ptr<ByteSource> source;
   if (kept > 0) {
@@ -246,7 +310,10 @@ absl::Status Pull::FetchBlob(const PullLayer& layer, StoreLayerOptions options,
   absl::Status stored = StoreLayer(source.get(), layer.blob, layer.diff_id,
                                    &content, &store_->layers(), options)
                             .status();
-  if (writer != nullptr && MayGoOnLater(stored)) writer->KeepPart();
+  if (fetched != nullptr) attempt->origin = fetched->origin();
+  if (writer != nullptr && MayGoOnLater(stored, options_.cancelled)) {
+    writer->KeepPart();
+  }
   return stored;
 }
 

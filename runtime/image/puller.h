@@ -45,6 +45,8 @@ struct PullOptions {
   RunAside receive_aside;
 };
 
+struct Attempt;
+
 struct PullLayer {
   Descriptor blob;
   Digest diff_id;
@@ -67,8 +69,7 @@ class Pull {
   Pull() = default;
   absl::Status FetchLostBlob(const PullLayer& layer);
   absl::Status FetchBlob(const PullLayer& layer, StoreLayerOptions options,
-                         bool* resumed);
-  bool MayGoOnLater(const absl::Status& status) const;
+                         Attempt* attempt);
   absl::StatusOr<bool> UnpackKept(const PullLayer& layer,
                                   StoreLayerOptions options);
 

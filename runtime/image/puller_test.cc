@@ -2,6 +2,11 @@
 
 #include <sys/stat.h>
 
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <optional>
+#include <set>
 #include <string>
 #include <thread>
 #include <utility>
@@ -14,6 +19,7 @@
 #include "runtime/base/testing/status_matchers.h"
 #include "runtime/http/curl_client.h"
 #include "runtime/http/testing/loopback_server.h"
+#include "runtime/http/url.h"
 #include "runtime/image/testing/fake_registry.h"
 #include "runtime/image/testing/sample_image.h"
 #include "runtime/image/testing/tar_builder.h"
@@ -313,6 +319,107 @@ TEST_F(PullerTest, EveryChangedAnswerIsNoticed) {
                 Not(IsOk()));
     ExpectNothingLeft();
   }
+}
+
+class LyingMirrorTest : public PullerTest {
+ protected:
+  LyingMirrorTest() {
+    std::filesystem::create_directories(settings_.path() + "/r.example");
+    std::ofstream(settings_.path() + "/r.example/hosts.toml")
+        << "[host.\"https://one.example\"]\n[host.\"https://two.example\"]\n";
+    registry_options_.config_paths = {settings_.path()};
+    registry_.more_hosts = {"one.example", "two.example"};
+  }
+  // These hosts send it with one bit changed.
+  void Spoil(const std::string& content, std::set<std::string> hosts) {
+    std::string changed = content;
+    changed[content.size() / 2] ^= 1;
+    registry_.always = [=](const http::Request& request)
+        -> std::optional<FakeRegistry::Answer> {
+      if (!absl::StrContains(request.url, DigestOf(content).hex()) ||
+          hosts.count(http::ParseUrl(request.url)->host) == 0) {
+        return std::nullopt;
+      }
+      return FakeRegistry::Answer{.body = changed};
+    };
+  }
+  std::vector<std::string> HostsAskedFor(const std::string& content) {
+    std::vector<std::string> hosts;
+    for (const http::Request& request : registry_.requests()) {
+      if (!absl::StrContains(request.url, DigestOf(content).hex())) continue;
+      hosts.push_back(http::ParseUrl(request.url)->host);
+    }
+    return hosts;
+  }
+  sys::testing::TempDir settings_;
+};
+
+TEST_F(LyingMirrorTest, IsFollowedByTheNextHost) {
+  const SampleImage sample = TwoLayers();
+  Serve(sample, "v1");
+  for (const std::string& content :
+       {sample.blobs[0], sample.blobs[1], sample.config}) {
+    Spoil(content, {"one.example", "two.example"});
+    const size_t before = HostsAskedFor(content).size();
+    ASSERT_OK_AND_ASSIGN(record::ImageRecord image,
+                         PullImage("r.example/a:v1"));
+    std::vector<std::string> asked = HostsAskedFor(content);
+    asked.erase(asked.begin(), asked.begin() + before);
+    EXPECT_THAT(asked, ElementsAre("one.example", "two.example", "r.example"));
+    EXPECT_EQ(InLayer(image, 0, "etc/a"), "lower");
+    EXPECT_EQ(*store_->content().Read(DigestOf(content), 1 << 20), content);
+    ASSERT_OK(store_->Remove(image.id(), nullptr));
+    ExpectNothingLeft();
+  }
+}
+
+TEST_F(LyingMirrorTest, PartOfALargeBlobIsDropped) {
+  const SampleImage sample = LargeImage();
+  Serve(sample, "v1");
+  std::vector<std::thread> threads;
+  options_.receive_aside = [&](std::function<void()> work) {
+    threads.emplace_back(std::move(work));
+  };
+  registry_options_.range_bytes = 1 << 20;
+  std::string changed = sample.blobs[0];
+  changed[3 << 20] ^= 1;
+  registry_.always =
+      [&](const http::Request& request) -> std::optional<FakeRegistry::Answer> {
+    if (!absl::StartsWith(request.url, "https://one.example/") ||
+        !request.range) {
+      return std::nullopt;
+    }
+    return FakeRegistry::Part(changed, *request.range);
+  };
+  ASSERT_OK_AND_ASSIGN(record::ImageRecord image, PullImage("r.example/a:v1"));
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(*store_->content().Read(DigestOf(sample.blobs[0]), 8 << 20),
+            sample.blobs[0]);
+  EXPECT_THAT(*sys::ListDirAt(dir_.fd(), "partial"), IsEmpty());
+  EXPECT_THAT(*sys::ListDirAt(dir_.fd(), "layers"), SizeIs(1));
+}
+
+TEST_F(LyingMirrorTest, WordOfTheLastHostIsTheError) {
+  const SampleImage sample = TwoLayers();
+  Serve(sample, "v1");
+  Spoil(sample.blobs[1], {"one.example", "two.example", "r.example"});
+  EXPECT_THAT(std::string(PullImage("r.example/a:v1").status().message()),
+              HasSubstr("(before it: "));
+  EXPECT_THAT(HostsAskedFor(sample.blobs[1]), SizeIs(3));
+  ExpectNothingLeft();
+  registry_.always =
+      [&](const http::Request& request) -> std::optional<FakeRegistry::Answer> {
+    if (!absl::StrContains(request.url, DigestOf(sample.blobs[1]).hex())) {
+      return std::nullopt;
+    }
+    if (absl::StartsWith(request.url, "https://one.example/")) {
+      return FakeRegistry::Answer{.body = Zstded("") + sample.blobs[1]};
+    }
+    return FakeRegistry::Answer{.status = 404};
+  };
+  EXPECT_THAT(PullImage("r.example/a:v1"),
+              StatusIs(absl::StatusCode::kNotFound, HasSubstr("HTTP 404")));
+  ExpectNothingLeft();
 }
 
 TEST_F(PullerTest, WrongDiffIdIsNoticedAndNothingStays) {

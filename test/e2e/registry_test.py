@@ -317,6 +317,34 @@ class Mirrors(RegistryCase):
             self.assertIn(folder, said)
 
 
+    # As a mirror out of order would, or one that was broken into. Seen to fail
+    # with FromEachHost() calling its function once.
+    def test_wrong_blobs_of_a_mirror_come_from_the_registry(self):
+        mirror, registry = self.registry(), self.registry()
+        self.settings(registry.host, f'[host."{mirror.url}"]\n')
+        name = f"{registry.host}/{NAME}"
+        config = json.loads(mirror.blobs[mirror.tags[NAME]])["config"]["digest"]
+
+        def flip(body):
+            return body[:-9] + bytes([body[-9] ^ 1]) + body[-8:]
+        wrong = [config] + mirror.layers(NAME)
+        for digest in wrong:
+            mirror.spoil[digest] = flip
+        image = self.pull(name)
+        self.assertEqual(
+            sorted(path.split("/")[-1] for path in registry.requests),
+            sorted(wrong))
+        self.call("RemoveImage", image=self.spec(image))
+        registry.spoil = mirror.spoil
+        with self.assertRaises(grpc.RpcError) as caught:
+            self.pull(name)
+        say(caught.exception.code().name, caught.exception.details())
+        self.assertIn("before it: ", caught.exception.details())
+        left = [name for kind in ("layers", "blobs/sha256", "ingest", "partial")
+                for name in os.listdir(f"{self.server.root}/images/{kind}")]
+        self.assertEqual(left, [])
+
+
 class Ranges(RegistryCase):
     """Large layers in parallel ranges."""
     MORE = "\n[images]\nparallel_ranges = 4\nrange_mib = 1\n"
