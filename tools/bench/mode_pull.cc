@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "runtime/base/status.h"
 #include "runtime/base/unique_fd.h"
 #include "runtime/http/curl_client.h"
@@ -116,6 +117,10 @@ class Server {
   std::string name_;
 };
 
+std::string RowOf(const Server& server) {
+  return absl::StrCat("pull, ", server.name());
+}
+
 // What was removed is not written to the disk during the next measurement.
 absl::Status Settle(const std::string& scratch) {
   ASSIGN_OR_RETURN(UniqueFd dir,
@@ -132,6 +137,7 @@ void AddPullFloor(const PullFloorCosts& costs, const std::string& floor_row,
   report->Row("    inflate").Add(costs.inflate);
   report->Row("    SHA-256 of the tars").Add(costs.hash_plain);
   report->Row("    write the files").Add(costs.write);
+  report->Row("  not in it: sync them").Add(costs.sync);
 }
 
 // One cold pull with each server in turn, and the floor between.
@@ -146,7 +152,7 @@ absl::Status MeasureOnce(const ModeOptions& options, const std::string& image,
     RETURN_IF_ERROR(nanos.status());
     RETURN_IF_ERROR(removed);
     RETURN_IF_ERROR(Settle(options.scratch));
-    report->Row(absl::StrCat("pull, ", server.name())).Add(*nanos);
+    report->Row(RowOf(server)).Add(*nanos);
   }
   return absl::OkStatus();
 }
@@ -180,6 +186,14 @@ absl::StatusOr<Report> Pull(const ModeOptions& options) {
   }
   if (done == 0) return absl::CancelledError("interrupted");
   report.SetFact("count", absl::StrCat(done));
+  for (size_t i = 1; i < servers.size(); ++i) {
+    const double times =
+        static_cast<double>(report.Row(RowOf(servers[i])).Median()) /
+        report.Row(RowOf(servers[0])).Median();
+    report.SetFact(
+        absl::StrCat(servers[i].name(), " against ", servers[0].name()),
+        absl::StrFormat("%.2f times as long", times));
+  }
   return report;
 }
 

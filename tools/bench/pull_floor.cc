@@ -193,6 +193,9 @@ absl::Status PullFloor::InScratch(
       sys::OpenAt(AT_FDCWD, name, O_RDONLY | O_DIRECTORY);
   absl::Status status = dir.status();
   if (dir.ok()) status = (this->*run)(dir->get(), costs);
+  const int64_t start = MonotonicNanos();
+  if (syncfs(parent.get()) != 0) return ErrnoStatus(errno, "sync the scratch");
+  costs->sync = MonotonicNanos() - start;
   const absl::Status removed =
       sys::RemoveTreeAt(parent.get(), name.substr(name.rfind('/') + 1));
   // So that nothing of it is left to be written during what comes next.

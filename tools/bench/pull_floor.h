@@ -32,6 +32,8 @@ struct PullFloorCosts {
   int64_t inflate = 0;
   int64_t hash_plain = 0;
   int64_t write = 0;
+  // No part of the floor: getting what was written onto the disk afterwards.
+  int64_t sync = 0;
 };
 
 class PullFloor {
