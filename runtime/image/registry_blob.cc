@@ -130,12 +130,12 @@ absl::StatusOr<absl::string_view> BlobSource::NextOnce() {
     if (chunk->empty()) continue;
     if (end_ < blob_.size) *chunk = chunk->substr(0, end_ - offset_);
     offset_ += chunk->size();
+    origin_.Add(answered_);
     if (offset_ > blob_.size) {
       return absl::DataLossError(absl::StrCat(
           "blob ", blob_.digest.ToString(),
           ": the registry sent more than its ", blob_.size, " bytes"));
     }
-    origin_.Add(answered_);
     return *chunk;
   }
 }

@@ -188,8 +188,10 @@ absl::string_view RangedBlob::Take(Range* range) {
 absl::StatusOr<absl::string_view> RangedBlob::Next() {
   while (true) {
     if (main_reads_) {
-      ASSIGN_OR_RETURN(absl::string_view chunk, main_.Next());
+      absl::StatusOr<absl::string_view> next = main_.Next();
       origin_.Add(main_.origin());
+      RETURN_IF_ERROR(next);
+      const absl::string_view chunk = *next;
       at_ += chunk.size();
       const bool gives_all = main_.end() == size_;
       if (gives_all && (asked_ < size_ || !ranges_.empty())) Leave();
