@@ -2,20 +2,14 @@
 
 #include "tools/ctl/app.h"
 
-#include <fcntl.h>
-
-#include <memory>
-#include <sstream>
 #include <string>
 #include <thread>
 
 #include "absl/time/clock.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "runtime/sys/file.h"
-#include "runtime/sys/testing/temp_dir.h"
 #include "tools/ctl/interrupt.h"
-#include "tools/ctl/testing/fake_cri_server.h"
+#include "tools/ctl/testing/app_case.h"
 
 namespace gantry::ctl {
 namespace {
@@ -23,41 +17,6 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Not;
-
-constexpr char kImage[] = "localhost/busybox:latest";
-constexpr char kImageId[] = "sha256:0123456789abcdef";
-
-class AppTest : public ::testing::Test {
- protected:
-  AppTest() { server_->AddImage(kImage, kImageId); }
-
-  int Run(std::vector<std::string> arguments) {
-    out_.str("");
-    err_.str("");
-    arguments.insert(arguments.begin(), {"--endpoint", "unix://" + socket_});
-    return RunGantryctl(arguments, out_, err_);
-  }
-  int RunImage(std::vector<std::string> options,
-               std::vector<std::string> command) {
-    std::vector<std::string> arguments = {"run", "--log-root", logs_};
-    arguments.insert(arguments.end(), options.begin(), options.end());
-    arguments.push_back(kImage);
-    arguments.insert(arguments.end(), command.begin(), command.end());
-    return Run(arguments);
-  }
-  size_t LogDirectories() {
-    const auto entries = sys::ListDirAt(dir_.fd(), "logs");
-    return entries.ok() ? entries->size() : 0;
-  }
-
-  sys::testing::TempDir dir_;
-  std::string logs_ = dir_.path() + "/logs";
-  std::unique_ptr<testing::FakeCriServer> server_ =
-      std::make_unique<testing::FakeCriServer>();
-  std::string socket_ = server_->socket_path();
-  std::ostringstream out_;
-  std::ostringstream err_;
-};
 
 TEST_F(AppTest, VersionAsTableAndAsJson) {
   EXPECT_EQ(Run({"version"}), 0);
@@ -245,31 +204,6 @@ TEST_F(AppTest, LogsOfAnExitedContainer) {
   EXPECT_EQ(out_.str(), "hello\n");
   EXPECT_EQ(Run({"logs", "-f", "--tail", "0", "talker"}), 0);
   EXPECT_EQ(out_.str(), "");
-}
-
-TEST_F(AppTest, ImagesHistoryAndRemoval) {
-  server_->SetImageInfo(
-      R"({"history":[{"created_by":"ADD x","empty_layer":false},)"
-      R"({"created_by":"CMD y","empty_layer":true}]})");
-  EXPECT_EQ(Run({"images"}), 0);
-  EXPECT_THAT(out_.str(), HasSubstr("localhost/busybox   latest   "
-                                    "0123456789ab   2.0 KiB"));
-  EXPECT_EQ(Run({"history", kImage}), 0);
-  EXPECT_LT(out_.str().find("CMD y"), out_.str().find("ADD x"));
-  EXPECT_EQ(Run({"inspect", "nothing"}), 1);
-  EXPECT_THAT(err_.str(), HasSubstr("no container, pod or image"));
-  EXPECT_EQ(Run({"rmi", "0123"}), 0);
-  EXPECT_EQ(Run({"inspect", kImage}), 1);
-}
-
-TEST_F(AppTest, LoadGivesTheServerTheAbsolutePath) {
-  EXPECT_EQ(Run({"load", dir_.path() + "/../" +
-                             dir_.path().substr(dir_.path().rfind('/') + 1)}),
-            0);
-  EXPECT_EQ(server_->loaded(), dir_.path());
-  EXPECT_THAT(out_.str(), HasSubstr("loaded localhost/loaded:latest (0011"));
-  EXPECT_EQ(Run({"load", dir_.path() + "/missing"}), 1);
-  EXPECT_THAT(err_.str(), HasSubstr("ENOENT"));
 }
 
 }  // namespace

@@ -10,7 +10,6 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "proto/admin.grpc.pb.h"
 #include "proto/cri/v1/api.grpc.pb.h"
 
 namespace gantry::ctl::testing {
@@ -65,7 +64,7 @@ struct FakeCriServer::State {
   v1::ContainerConfig last_config;
   std::vector<std::string> last_exec;
   std::vector<v1::ContainerEventResponse> events;
-  std::string loaded;
+  v1::PullImageRequest last_pull;
 };
 
 namespace {
@@ -291,6 +290,14 @@ struct FakeCriServer::Services {
       return Result::OK;
     }
 
+    Result PullImage(ServerContext*, const v1::PullImageRequest* in,
+                     v1::PullImageResponse* out) override {
+      const std::lock_guard<std::mutex> lock(state_.mutex);
+      state_.last_pull = *in;
+      out->set_image_ref("sha256:pulled");
+      return Result::OK;
+    }
+
     Result RemoveImage(ServerContext*, const v1::RemoveImageRequest* in,
                        v1::RemoveImageResponse*) override {
       const std::lock_guard<std::mutex> lock(state_.mutex);
@@ -304,36 +311,11 @@ struct FakeCriServer::Services {
     State& state_;
   };
 
-  class Admin : public admin::v1::Admin::Service {
-   public:
-    explicit Admin(State& state) : state_(state) {}
-
-    Result Load(ServerContext*,
-                grpc::ServerReader<admin::v1::LoadRequest>* reader,
-                admin::v1::LoadResponse* out) override {
-      std::string got;
-      admin::v1::LoadRequest request;
-      while (reader->Read(&request)) {
-        got += request.has_path() ? request.path() : request.chunk();
-      }
-      const std::lock_guard<std::mutex> lock(state_.mutex);
-      state_.loaded = got;
-      admin::v1::LoadedImage* image = out->add_images();
-      image->set_id("sha256:00112233445566778899");
-      image->add_names("localhost/loaded:latest");
-      return Result::OK;
-    }
-
-   private:
-    State& state_;
-  };
-
-  explicit Services(State& state)
-      : runtime(state), image(state), admin(state) {}
+  explicit Services(State& state) : runtime(state), image(state) {}
 
   Runtime runtime;
   Image image;
-  Admin admin;
+  FakeAdmin admin;
   std::unique_ptr<grpc::Server> server;
 };
 
@@ -402,9 +384,11 @@ std::vector<std::string> FakeCriServer::last_exec() const {
   return state_->last_exec;
 }
 
-std::string FakeCriServer::loaded() const {
+v1::PullImageRequest FakeCriServer::last_pull() const {
   const std::lock_guard<std::mutex> lock(state_->mutex);
-  return state_->loaded;
+  return state_->last_pull;
 }
+
+FakeAdmin& FakeCriServer::admin() { return services_->admin; }
 
 }  // namespace gantry::ctl::testing

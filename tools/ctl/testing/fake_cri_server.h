@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "proto/cri/v1/api.pb.h"
+#include "tools/ctl/testing/fake_admin.h"
 
 namespace gantry::ctl::testing {
 
@@ -42,7 +43,9 @@ class FakeCriServer {
   // The config of the container made last, and the command run last.
   ::runtime::v1::ContainerConfig last_config() const;
   std::vector<std::string> last_exec() const;
-  std::string loaded() const;  // bytes or path that Load got
+  // Of PullImage; PullWithProgress is the admin service's.
+  ::runtime::v1::PullImageRequest last_pull() const;
+  FakeAdmin& admin();
 
  private:
   struct State;
