@@ -11,9 +11,10 @@
 namespace gantry::image {
 namespace {
 
-// Of the stream, for the headers of one entry. Real ones take a few KiB; a
-// sparse map of this size has about two million holes.
-constexpr int64_t kMaxHeaderBytes = int64_t{8} << 20;
+// Of the stream, for the headers of one entry. Real ones take a few KiB. The
+// smallest holes of a sparse map take four bytes here and twelve times as many
+// once they are read.
+constexpr int64_t kMaxHeaderBytes = int64_t{2} << 20;
 
 // In the C locale libarchive hands names out byte for byte (and warns that it
 // could not convert them); in others it may change them.
@@ -53,7 +54,7 @@ la_ssize_t TarReader::State::OnRead(archive* reader, void* self,
   auto* me = static_cast<State*>(self);
   if (me->in_header && me->header_bytes > kMaxHeaderBytes) {
     me->source_error = absl::ResourceExhaustedError(
-        "tar: the headers of one entry take more than 8 MiB");
+        "tar: the headers of one entry take more than 2 MiB");
   }
   if (!me->source_error.ok()) {
     archive_set_error(reader, EIO, "source");

@@ -3,7 +3,7 @@
 // tar reader only; nothing is written here and no name is trusted.
 //
 // Names are bytes: they are handed out as they stand in the archive, whatever
-// the locale. What one entry's headers may take is bounded (8 MiB of stream),
+// the locale. What one entry's headers may take is bounded (2 MiB of stream),
 // so neither a pax header nor a sparse map allocates without bound.
 // Thread safety: none. Blocks as its source does.
 

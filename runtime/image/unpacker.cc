@@ -36,6 +36,15 @@ absl::Status Bad(absl::string_view why) {
   return absl::InvalidArgumentError(why);
 }
 
+// What an entry refers to must be there. NOT_FOUND would be taken for an image
+// that is not there, or is of another platform.
+template <typename T>
+absl::StatusOr<T> AsPartOfLayer(absl::StatusOr<T> found) {
+  if (!absl::IsNotFound(found.status())) return found;
+  return Bad(
+      absl::StrCat("target of the hard link: ", found.status().message()));
+}
+
 class Unpacker {
  public:
   Unpacker(int root, const UnpackLimits& limits,
@@ -357,14 +366,13 @@ absl::Status Unpacker::HardLink(int parent, const std::string& base,
   UniqueFd target_dir;
   int from = root_;
   if (!target.dir.empty()) {
-    ASSIGN_OR_RETURN(target_dir,
-                     sys::OpenInRoot(root_, target.dir, O_PATH | O_DIRECTORY),
-                     "target of the hard link");
+    ASSIGN_OR_RETURN(target_dir, AsPartOfLayer(sys::OpenInRoot(
+                                     root_, target.dir, O_PATH | O_DIRECTORY)));
     from = target_dir.get();
   }
-  ASSIGN_OR_RETURN(struct stat source,
-                   sys::StatAt(from, target.base, AT_SYMLINK_NOFOLLOW),
-                   "target of the hard link");
+  ASSIGN_OR_RETURN(
+      struct stat source,
+      AsPartOfLayer(sys::StatAt(from, target.base, AT_SYMLINK_NOFOLLOW)));
   if (S_ISDIR(source.st_mode)) {
     return Bad("the hard link's target is a directory");
   }

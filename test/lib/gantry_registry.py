@@ -114,9 +114,13 @@ class Registry:
 
     def note_types(self, descriptor):
         self.types[descriptor["digest"]] = descriptor["mediaType"]
-        content = json.loads(self.blobs[descriptor["digest"]])
+        try:
+            content = json.loads(self.blobs[descriptor["digest"]])
+        except (RecursionError, ValueError):
+            return  # what nobody should read
         for child in content.get("manifests", []):
-            self.note_types(child)
+            if child["digest"] in self.blobs:
+                self.note_types(child)
 
     def layers(self, name):
         """Digests of the layers of a one-platform image."""
