@@ -13,10 +13,12 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "runtime/base/status.h"
+#include "runtime/conf/size.h"
 #include "runtime/conf/table.h"
 #include "runtime/image/reference.h"
 #include "runtime/net/ip.h"
 #include "runtime/sys/file.h"
+#include "server/core/layer_limit.h"
 
 namespace gantry::server {
 namespace {
@@ -336,6 +338,21 @@ absl::Status TakeImages(Table& top, const Config::Registry& registry,
   return table.CheckAllTaken();
 }
 
+absl::Status TakeContainers(Table& top, Config::Containers& containers) {
+  ASSIGN_OR_RETURN(Table table, top.TakeTable("containers"));
+  std::string size = "0";
+  RETURN_IF_ERROR(table.Take("writable_layer_size", size));
+  std::optional<uint64_t> bytes = conf::ParseSize(size);
+  if (!bytes || (*bytes != 0 && *bytes < core::kLeastLayerLimit)) {
+    return Bad(table.At("writable_layer_size"),
+               absl::StrCat("expected \"0\" or a size of at least 1Mi, such as "
+                            "\"10Gi\", found \"",
+                            size, "\""));
+  }
+  containers.writable_layer_size = *bytes;
+  return table.CheckAllTaken();
+}
+
 // As Kubernetes spells a RuntimeClass's handler: a DNS label.
 bool IsHandlerName(absl::string_view text) {
   if (text.empty() || text.size() > 63) return false;
@@ -425,6 +442,7 @@ absl::StatusOr<Config> MakeConfig(absl::string_view toml_text,
   RETURN_IF_ERROR(TakeNetwork(top, config.network));
   RETURN_IF_ERROR(TakeRegistry(top, config.registry));
   RETURN_IF_ERROR(TakeImages(top, config.registry, config.images));
+  RETURN_IF_ERROR(TakeContainers(top, config.containers));
   RETURN_IF_ERROR(TakeRuntimeHandlers(top, config.runtime_handlers));
   RETURN_IF_ERROR(TakeCdi(top, config.cdi));
   RETURN_IF_ERROR(TakeThreads(top, config.threads));

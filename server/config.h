@@ -8,6 +8,7 @@
 #ifndef GANTRY_SERVER_CONFIG_H_
 #define GANTRY_SERVER_CONFIG_H_
 
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
@@ -96,6 +97,12 @@ struct Config {
     int range_mib = 8;
     bool operator==(const Images&) const = default;
   } images;
+
+  struct Containers {
+    // Bytes that the writable layer of each may take; 0: any.
+    uint64_t writable_layer_size = 0;
+    bool operator==(const Containers&) const = default;
+  } containers;
 
   // Names that a pod may be run by, beside the default one, which has none.
   std::vector<std::string> runtime_handlers;

@@ -2,6 +2,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "runtime/conf/size.h"
 #include "runtime/json/json.h"
 
 namespace gantry::server {
@@ -53,6 +54,8 @@ std::string ConfigJson(const Config& config) {
       "],\"max_parallel_layers\":", config.images.max_parallel_layers,
       ",\"parallel_ranges\":", config.images.parallel_ranges,
       ",\"range_mib\":", config.images.range_mib,
+      "},\"containers\":{\"writable_layer_size\":",
+      json::Quote(conf::FormatSize(config.containers.writable_layer_size)),
       "},\"runtime_handlers\":[",
       absl::StrJoin(config.runtime_handlers, ",", quote),
       "],\"cdi\":{\"spec_dirs\":[",

@@ -66,6 +66,9 @@ pinned = ["busybox", "r.example/a@sha256:012345678901234567890123456789012345678
 max_parallel_layers = 5
 parallel_ranges = 2
 range_mib = 16
+
+[containers]
+writable_layer_size = "10Gi"
 [runtime_handlers.slow]
 [runtime_handlers.fast-1]
 [cdi]
@@ -114,6 +117,7 @@ idle_timeout_seconds = 60
   EXPECT_EQ(config.images.max_parallel_layers, 5);
   EXPECT_EQ(config.images.parallel_ranges, 2);
   EXPECT_EQ(config.images.range_mib, 16);
+  EXPECT_EQ(config.containers.writable_layer_size, uint64_t{10} << 30);
   EXPECT_THAT(config.runtime_handlers,
               ::testing::ElementsAre("fast-1", "slow"));
   EXPECT_THAT(config.cdi.spec_dirs, ::testing::ElementsAre("/cdi"));
@@ -208,6 +212,12 @@ TEST(Config, MistakesAreToldWithTheirLine) {
        "f:2: runtime_handlers.fast: ", "expected a table"},
       {"[runtime_handlers.fast]\npath = '/x'",
        "f:2: runtime_handlers.fast.path: ", "none is expected"},
+      {"[containers]\nwritable_layer_size = \"10G\"",
+       "f:2: containers.writable_layer_size: ", "such as \"10Gi\""},
+      {"[containers]\nwritable_layer_size = \"4096\"",
+       "f:2: containers.writable_layer_size: ", "at least 1Mi"},
+      {"[containers]\nwritable_layer_size = 10",
+       "f:2: containers.writable_layer_size: ", "a string"},
       {"[images]\nmax_parallel_layers = 0",
        "f:2: images.max_parallel_layers: ", "1 to 16"},
       {"[images]\nparallel_ranges = 17",

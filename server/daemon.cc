@@ -206,6 +206,10 @@ absl::Status Daemon::Parts::OpenParts() {
     RETURN_IF_ERROR(LabelLayers(paths.Layers(), host.facts.selinux->layer))
         << "label image layers for SELinux";
   }
+  if (config.containers.writable_layer_size > 0) {
+    RETURN_IF_ERROR(stores.snapshotter->CanLimit())
+        << "containers.writable_layer_size";
+  }
   http = http::NewCurlClient();
   network = MakePodNetwork(config.network);
   ASSIGN_OR_RETURN(UniqueFd root, sys::Duplicate(root_dir.get()));
@@ -225,33 +229,35 @@ absl::Status Daemon::Parts::OpenParts() {
 }
 
 absl::Status Daemon::Parts::Build() {
-  node.reset(new core::Node{.paths = paths,
-                            .clock = RealClock(),
-                            .boot_id = host.boot_id,
-                            .cgroups = *host.cgroups,
-                            .host_facts = host.facts,
-                            .seccomp = seccomp,
-                            .loop = *loop,
-                            .executor = executor,
-                            .blocking_executor = blocking_executor,
-                            .tasks = tasks,
-                            .name_locks = name_locks,
-                            .pod_locks = pod_locks,
-                            .record_locks = record_locks,
-                            .pod_records = *stores.pods,
-                            .container_records = *stores.containers,
-                            .pods = pod_index,
-                            .containers = container_index,
-                            .network = *network,
-                            .pod_cidr = *pod_cidr,
-                            .launcher = *launcher,
-                            .shims = shims,
-                            .images = *stores.images,
-                            .snapshotter = *stores.snapshotter,
-                            .events = events,
-                            .degraded = degraded,
-                            .exits = exits,
-                            .cdi_directories = config.cdi.spec_dirs});
+  node.reset(new core::Node{
+      .paths = paths,
+      .clock = RealClock(),
+      .boot_id = host.boot_id,
+      .cgroups = *host.cgroups,
+      .host_facts = host.facts,
+      .seccomp = seccomp,
+      .loop = *loop,
+      .executor = executor,
+      .blocking_executor = blocking_executor,
+      .tasks = tasks,
+      .name_locks = name_locks,
+      .pod_locks = pod_locks,
+      .record_locks = record_locks,
+      .pod_records = *stores.pods,
+      .container_records = *stores.containers,
+      .pods = pod_index,
+      .containers = container_index,
+      .network = *network,
+      .pod_cidr = *pod_cidr,
+      .launcher = *launcher,
+      .shims = shims,
+      .images = *stores.images,
+      .snapshotter = *stores.snapshotter,
+      .events = events,
+      .degraded = degraded,
+      .exits = exits,
+      .cdi_directories = config.cdi.spec_dirs,
+      .writable_layer_size = config.containers.writable_layer_size});
   containers = std::make_unique<core::ContainerService>(*node);
   pods = std::make_unique<core::PodService>(*node, *containers);
   exec = std::make_unique<core::ExecService>(*node);

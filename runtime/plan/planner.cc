@@ -136,7 +136,14 @@ absl::Status PlanIdentity(const spec::ContainerSpec& spec,
   identity.set_umask(kUmask);
   identity.set_apparmor_profile(security.apparmor_profile());
   identity.set_selinux_label(security.selinux_process_label());
-  return PlanSeccomp(security, facts, seccomp, identity);
+  RETURN_IF_ERROR(PlanSeccomp(security, facts, seccomp, identity));
+  // Who is privileged can take any limit away.
+  if (spec.rootfs().size_limit() > 0 && !security.privileged() &&
+      !spec.namespaces().has_user()) {
+    identity.set_seccomp_program(
+        ForbidProjectChanges(identity.seccomp_program()));
+  }
+  return absl::OkStatus();
 }
 
 void PlanCgroup(const spec::ContainerSpec& spec, const HostFacts& facts,

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
+#include <linux/fs.h>
 #include <linux/seccomp.h>
 #include <seccomp.h>
 #include <sys/mman.h>
@@ -128,6 +129,10 @@ class Bpf {
     code_.push_back(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, value, 0, 1));
     Return(action);
   }
+  // Goes on behind the next `skip` instructions unless A == value.
+  void SkipUnlessEq(uint32_t value, uint8_t skip) {
+    code_.push_back(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, value, 0, skip));
+  }
   void Return(uint32_t action) {
     code_.push_back(BPF_STMT(BPF_RET | BPF_K, action));
   }
@@ -177,6 +182,41 @@ std::string LatePrologue(const SeccompProfile& profile) {
 }
 
 }  // namespace
+
+std::string ForbidProjectChanges(const std::string& program) {
+  struct Call {
+    uint32_t arch;
+    uint32_t number;
+  };
+  // ioctl(2) of each (arch/*/syscalls).
+#if defined(__x86_64__)
+  constexpr uint32_t kX32 = 0x40000000;
+  constexpr Call kIoctls[] = {{AUDIT_ARCH_X86_64, 16},
+                              {AUDIT_ARCH_X86_64, kX32 | 16},
+                              {AUDIT_ARCH_X86_64, kX32 | 514},
+                              {AUDIT_ARCH_I386, 54}};
+#else
+  constexpr uint32_t kX32 = 0;
+  constexpr Call kIoctls[] = {{AUDIT_ARCH_AARCH64, 29}, {AUDIT_ARCH_ARM, 54}};
+#endif
+  constexpr uint32_t kRefused = SECCOMP_RET_ERRNO | EPERM;
+  const uint32_t file_setattr = FindLate("file_setattr")->number;
+  Bpf guard;
+  guard.Load(offsetof(seccomp_data, nr));
+  guard.ReturnIfEq(file_setattr, kRefused);
+  guard.ReturnIfEq(kX32 | file_setattr, kRefused);
+  for (const Call& ioctl : kIoctls) {
+    guard.Load(offsetof(seccomp_data, arch));
+    guard.SkipUnlessEq(ioctl.arch, 5);
+    guard.Load(offsetof(seccomp_data, nr));
+    guard.SkipUnlessEq(ioctl.number, 3);
+    // The kernel looks at the lower half alone, which comes first on both.
+    guard.Load(offsetof(seccomp_data, args[1]));
+    guard.ReturnIfEq(FS_IOC_FSSETXATTR, kRefused);
+  }
+  if (program.empty()) guard.Return(SECCOMP_RET_ALLOW);
+  return guard.Bytes() + program;
+}
 
 absl::StatusOr<std::string> CompileSeccomp(const SeccompProfile& profile) {
   Context context(seccomp_init(profile.default_action), seccomp_release);

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/ascii.h"
@@ -60,7 +61,8 @@ absl::Status MkdirIfMissing(int dirfd, const char* name, mode_t mode) {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Snapshotter>> Snapshotter::Open(
-    std::string root, std::string layers_dir) {
+    std::string root, std::string layers_dir,
+    std::unique_ptr<ProjectQuota> quota) {
   auto snapshotter = std::unique_ptr<Snapshotter>(new Snapshotter);
   if (!absl::StartsWith(root, "/") || !absl::StartsWith(layers_dir, "/")) {
     return absl::InvalidArgumentError(
@@ -74,11 +76,52 @@ absl::StatusOr<std::unique_ptr<Snapshotter>> Snapshotter::Open(
                                O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
   snapshotter->root_ = std::move(root);
   snapshotter->layers_dir_ = std::move(layers_dir);
+  RETURN_IF_ERROR(snapshotter->OpenLimits(std::move(quota)))
+      << "writable layers";
   return snapshotter;
 }
 
+absl::Status Snapshotter::OpenLimits(std::unique_ptr<ProjectQuota> quota) {
+  if (quota == nullptr) {
+    ASSIGN_OR_RETURN(UniqueFd dir, sys::Duplicate(containers_.get()));
+    absl::StatusOr<std::unique_ptr<ProjectQuota>> opened =
+        OpenProjectQuota(std::move(dir), root_);
+    can_limit_ = opened.status();
+    if (!opened.ok()) return absl::OkStatus();
+    quota = *std::move(opened);
+  }
+  ASSIGN_OR_RETURN(struct stat dir, sys::StatFd(containers_.get()));
+  limits_ = std::make_unique<LayerLimits>(std::move(quota), dir.st_ino);
+  ASSIGN_OR_RETURN(std::vector<std::string> ids, List());
+  for (const std::string& id : ids) {
+    absl::StatusOr<UniqueFd> upper =
+        sys::OpenAt(containers_.get(), absl::StrCat(id, "/", kUpper),
+                    O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+    if (absl::IsNotFound(upper.status())) continue;  // half made
+    RETURN_IF_ERROR(upper);
+    RETURN_IF_ERROR(limits_->Recover(id, upper->get())) << id;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Snapshotter::Limit(const std::string& id, int dir,
+                                uint64_t bytes) {
+  RETURN_IF_ERROR(can_limit_);
+  ASSIGN_OR_RETURN(
+      UniqueFd upper,
+      sys::OpenAt(dir, kUpper, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
+  ASSIGN_OR_RETURN(
+      UniqueFd work,
+      sys::OpenAt(dir, kWork, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
+  // Both: overlay renames from one to the other, which must not leave the
+  // project.
+  const int dirs[] = {upper.get(), work.get()};
+  return limits_->Limit(id, bytes, dirs);
+}
+
 absl::StatusOr<OverlayPlan> Snapshotter::Prepare(
-    absl::string_view id, const std::vector<std::string>& lower_dirs) {
+    absl::string_view id, const std::vector<std::string>& lower_dirs,
+    uint64_t limit) {
   RETURN_IF_ERROR(CheckId(id));
   for (const std::string& dir : lower_dirs) RETURN_IF_ERROR(CheckLower(dir));
   const std::string name(id);
@@ -100,6 +143,9 @@ absl::StatusOr<OverlayPlan> Snapshotter::Prepare(
   if (lower_dirs.empty()) {
     RETURN_IF_ERROR(MkdirIfMissing(dir.get(), kEmpty, 0755));
   }
+  if (limit > 0) {
+    RETURN_IF_ERROR(Limit(name, dir.get(), limit)) << "limit of the layer";
+  }
   undo.Commit();
   const std::string base = absl::StrCat(root_, "/", kContainers, "/", name);
   OverlayPlan plan = {.layers_dir = layers_dir_,
@@ -113,8 +159,22 @@ absl::StatusOr<OverlayPlan> Snapshotter::Prepare(
   return plan;
 }
 
+absl::Status Snapshotter::CountAsLayers(absl::string_view id, int directory) {
+  RETURN_IF_ERROR(CheckId(id));
+  if (limits_ == nullptr) return absl::OkStatus();
+  return limits_->Join(std::string(id), directory);
+}
+
 absl::StatusOr<Usage> Snapshotter::UsageOf(absl::string_view id) const {
   RETURN_IF_ERROR(CheckId(id));
+  if (limits_ != nullptr) {
+    const std::optional<uint32_t> project = limits_->ProjectOf(std::string(id));
+    if (project) {
+      ASSIGN_OR_RETURN(ProjectUse use, limits_->UseOf(*project));
+      return Usage{.bytes = static_cast<int64_t>(use.bytes),
+                   .inodes = static_cast<int64_t>(use.inodes)};
+    }
+  }
   ASSIGN_OR_RETURN(
       UniqueFd dir,
       sys::OpenAt(containers_.get(), id, O_PATH | O_DIRECTORY | O_NOFOLLOW));
@@ -126,7 +186,13 @@ absl::StatusOr<Usage> Snapshotter::UsageOf(absl::string_view id) const {
 
 absl::Status Snapshotter::Remove(absl::string_view id) {
   RETURN_IF_ERROR(CheckId(id));
-  return sys::RemoveTreeAt(containers_.get(), std::string(id));
+  const std::string name(id);
+  if (limits_ != nullptr) {
+    RETURN_IF_ERROR(limits_->Lift(name)) << "remove writable layer";
+  }
+  RETURN_IF_ERROR(sys::RemoveTreeAt(containers_.get(), name));
+  if (limits_ != nullptr) limits_->Release(name);
+  return absl::OkStatus();
 }
 
 absl::StatusOr<std::vector<std::string>> Snapshotter::List() const {

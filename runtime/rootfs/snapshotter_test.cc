@@ -1,12 +1,15 @@
 #include "runtime/rootfs/snapshotter.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 
+#include <memory>
 #include <string>
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "runtime/base/testing/status_matchers.h"
+#include "runtime/rootfs/testing/fake_project_quota.h"
 #include "runtime/sys/file.h"
 #include "runtime/sys/testing/temp_dir.h"
 
@@ -82,6 +85,58 @@ TEST_F(SnapshotterTest, UsageIsThatOfUpperOnly) {
   EXPECT_EQ(after.inodes, 2);
   EXPECT_THAT(snapshotter_->UsageOf("c2"),
               StatusIs(absl::StatusCode::kNotFound));
+}
+
+// With quotas in memory: what the kernel makes of them is project_quota_test's.
+class LimitedTest : public SnapshotterTest {
+ protected:
+  void SetUp() override { Open(); }
+  void Open() {
+    snapshotter_ = *Snapshotter::Open(
+        dir_.path(), "/layers",
+        std::make_unique<testing::FakeProjectQuota>(&projects_));
+  }
+  uint32_t ProjectOf(absl::string_view path) {
+    UniqueFd fd = *sys::OpenAt(dir_.fd(), path, O_RDONLY | O_DIRECTORY);
+    return *testing::FakeProjectQuota(&projects_).ProjectOf(fd.get());
+  }
+
+  testing::FakeProjects projects_;
+};
+
+TEST_F(LimitedTest, BothHalvesOfALimitedLayerAreOneProject) {
+  ASSERT_OK(snapshotter_->CanLimit());
+  ASSERT_OK(snapshotter_->Prepare("c1", {"1/fs"}, 5 << 20));
+  const uint32_t project = ProjectOf("containers/c1/upper");
+  EXPECT_NE(project, 0u);
+  EXPECT_EQ(ProjectOf("containers/c1/work"), project);
+  // The record lies there too, and must never be refused.
+  EXPECT_EQ(ProjectOf("containers/c1"), 0u);
+  EXPECT_EQ(projects_.limits.at(project).bytes, 5u << 20);
+  ASSERT_OK(snapshotter_->Prepare("c2", {"1/fs"}));
+  EXPECT_EQ(ProjectOf("containers/c2/upper"), 0u);
+}
+
+TEST_F(LimitedTest, UsageOfALimitedLayerIsWhatCountsForTheLimit) {
+  ASSERT_OK(snapshotter_->Prepare("c1", {"1/fs"}, 5 << 20));
+  projects_.use[ProjectOf("containers/c1/upper")] = {.bytes = 123 << 10,
+                                                     .inodes = 45};
+  EXPECT_THAT(snapshotter_->UsageOf("c1"),
+              IsOkAndHolds(Usage{.bytes = 123 << 10, .inodes = 45}));
+}
+
+TEST_F(LimitedTest, RemovalTakesTheLimitAlongAfterARestartToo) {
+  ASSERT_OK(snapshotter_->Prepare("c1", {"1/fs"}, 5 << 20));
+  Open();
+  ASSERT_OK(snapshotter_->Remove("c1"));
+  EXPECT_THAT(projects_.limits, IsEmpty());
+}
+
+TEST_F(LimitedTest, ALayerThatCannotBeLimitedIsNotMade) {
+  projects_.on_set_limits = absl::InternalError("the disk is gone");
+  EXPECT_THAT(snapshotter_->Prepare("c1", {"1/fs"}, 5 << 20),
+              StatusIs(absl::StatusCode::kInternal));
+  EXPECT_THAT(snapshotter_->List(), IsOkAndHolds(IsEmpty()));
 }
 
 TEST_F(SnapshotterTest, RefusesIdsAndLayersThatLeadElsewhere) {

@@ -19,6 +19,7 @@
 #include "server/core/container_steps.h"
 #include "server/core/host_paths.h"
 #include "server/core/image_mounts.h"
+#include "server/core/layer_limit.h"
 #include "server/core/names.h"
 #include "server/core/pod_steps.h"
 #include "server/core/publish.h"
@@ -77,13 +78,18 @@ absl::StatusOr<record::ContainerRecord> NewRecord(
                    CompleteSpec(request, image.config(), pod, hostname,
                                 container.id(), node.paths));
   SetSelinuxLabels(node, pod, *container.mutable_spec()->mutable_security());
+  ASSIGN_OR_RETURN(uint64_t limit,
+                   LayerLimit(node.writable_layer_size, container, pod));
+  container.mutable_spec()->mutable_rootfs()->set_size_limit(limit);
   return container;
 }
 
 absl::Status PrepareRootfs(Node& node, const std::vector<std::string>& lowers,
                            record::ContainerRecord& container) {
-  ASSIGN_OR_RETURN(rootfs::OverlayPlan overlay,
-                   node.snapshotter.Prepare(container.id(), lowers));
+  ASSIGN_OR_RETURN(
+      rootfs::OverlayPlan overlay,
+      node.snapshotter.Prepare(container.id(), lowers,
+                               container.spec().rootfs().size_limit()));
   spec::Rootfs& rootfs = *container.mutable_spec()->mutable_rootfs();
   rootfs.set_layers_dir(overlay.layers_dir);
   rootfs.mutable_lower_dirs()->Assign(overlay.lower_dirs.begin(),
@@ -168,6 +174,10 @@ work::Task<absl::StatusOr<std::string>> ContainerService::Create(
                       NewRecord(node_, request, *pod, image));
   CO_RETURN_IF_ERROR(CheckLimits(node_, container.spec().resources()))
       << "create container " << name;
+  if (container.spec().rootfs().size_limit() > 0) {
+    CO_RETURN_IF_ERROR(node_.snapshotter.CanLimit())
+        << "create container " << name << ": limit its writable layer";
+  }
   // Held as long.
   CO_ASSIGN_OR_RETURN(
       std::vector<image::ImageStore::Lowers> volumes,

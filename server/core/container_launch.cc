@@ -104,6 +104,20 @@ absl::StatusOr<std::vector<UniqueFd>> OpenJoined(
   return joined;
 }
 
+// They are empty still: what comes into them counts for the layer's limit.
+absl::Status CountVolumes(Node& node,
+                          const record::ContainerRecord& container) {
+  for (const spec::BindMount& mount : container.spec().mounts()) {
+    if (!mount.image_volume()) continue;
+    ASSIGN_OR_RETURN(UniqueFd volume, sys::OpenAt(AT_FDCWD, mount.host_path(),
+                                                  O_RDONLY | O_DIRECTORY));
+    RETURN_IF_ERROR(
+        node.snapshotter.CountAsLayers(container.id(), volume.get()))
+        << "volume " << mount.container_path();
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<Prepared> Prepare(Node& node,
                                  const record::ContainerRecord& container) {
   Prepared prepared;
@@ -111,6 +125,7 @@ absl::StatusOr<Prepared> Prepare(Node& node,
       prepared.plan,
       plan::BuildPlan(container.spec(), node.host_facts, node.seccomp));
   RETURN_IF_ERROR(MakeImageVolumes(node.paths, container.spec()));
+  RETURN_IF_ERROR(CountVolumes(node, container));
   ASSIGN_OR_RETURN(prepared.run_dir, MakeRunDirectory(node, container.id()));
   if (!container.spec().stdio().log_path().empty()) {
     ASSIGN_OR_RETURN(prepared.log,

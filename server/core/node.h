@@ -6,6 +6,7 @@
 #ifndef GANTRY_SERVER_CORE_NODE_H_
 #define GANTRY_SERVER_CORE_NODE_H_
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -74,6 +75,9 @@ struct Node {
   Exits& exits;
   // Where CDI specifications are, the last one winning (runtime/cdi).
   std::vector<std::string> cdi_directories = {};
+  // Bytes that a container may write into its layer unless it says less; 0:
+  // any number.
+  uint64_t writable_layer_size = 0;
 };
 
 }  // namespace gantry::core

@@ -45,6 +45,8 @@ SUITES = {
     "cgroup": ["//runtime/cgroup:cgroup_kernel_test"] + _FILES(
         "cgroup", "resources", "stats", "device"),
     "security": _FILES("apparmor", "security", "fields_security"),
+    # Of project quotas, which not every kernel has.
+    "quota": _FILES("quota"),
     "e2e": _E2E,
     "crash": ["test/crash/survival_test.py"],
     # What the C++ tests with root show, of rooms that lean on the kernel most.
