@@ -1,5 +1,6 @@
 #include "runtime/json/json.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "absl/strings/str_cat.h"
@@ -57,6 +58,43 @@ std::string Dumped(const Node& node) {
                    Node::error_handler_t::replace);
 }
 
+// Reads a text only for where it stops being one.
+class ErrorPosition : public nlohmann::json_sax<Node> {
+ public:
+  bool null() override { return true; }
+  bool boolean(bool) override { return true; }
+  bool number_integer(number_integer_t) override { return true; }
+  bool number_unsigned(number_unsigned_t) override { return true; }
+  bool number_float(number_float_t, const string_t&) override { return true; }
+  bool string(string_t&) override { return true; }
+  bool binary(binary_t&) override { return true; }
+  bool start_object(size_t) override { return true; }
+  bool key(string_t&) override { return true; }
+  bool end_object() override { return true; }
+  bool start_array(size_t) override { return true; }
+  bool end_array() override { return true; }
+  bool parse_error(size_t position, const std::string&,
+                   const Node::exception&) override {
+    position_ = position;
+    return false;
+  }
+  // Characters read, the wrong one included.
+  size_t position() const { return position_; }
+
+ private:
+  size_t position_ = 0;
+};
+
+absl::Status NotJson(absl::string_view text, absl::string_view what) {
+  ErrorPosition position;
+  Node::sax_parse(text.begin(), text.end(), &position);
+  const absl::string_view read =
+      text.substr(0, std::max<size_t>(position.position(), 1) - 1);
+  return absl::InvalidArgumentError(
+      absl::StrCat(what, ": not valid JSON (line ",
+                   1 + std::count(read.begin(), read.end(), '\n'), ")"));
+}
+
 }  // namespace
 
 struct Value::Document {
@@ -84,7 +122,7 @@ absl::StatusOr<Value> Value::Parse(absl::string_view text,
       Node::parse(text.begin(), text.end(), /*cb=*/nullptr,
                   /*allow_exceptions=*/false, /*ignore_comments=*/false);
   if (document->root.is_discarded()) {
-    return absl::InvalidArgumentError(absl::StrCat(what, ": not valid JSON"));
+    return NotJson(text, what);
   }
   const void* root = &document->root;
   return Value(std::move(document), root, std::string(what));

@@ -32,7 +32,8 @@ struct Limits {
 class Value {
  public:
   // `what` names the document in errors, e.g. "index.json". INVALID_ARGUMENT
-  // if it is not one JSON text, RESOURCE_EXHAUSTED if it is over a limit.
+  // with the line if it is not one JSON text, RESOURCE_EXHAUSTED if it is over
+  // a limit.
   static absl::StatusOr<Value> Parse(absl::string_view text,
                                      absl::string_view what,
                                      const Limits& limits = {});

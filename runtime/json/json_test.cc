@@ -53,6 +53,18 @@ TEST(Json, RefusesWhatIsNotOneDocument) {
   }
 }
 
+TEST(Json, TellsTheLineOfTheMistake) {
+  EXPECT_THAT(Value::Parse("{\n  \"a\": 1,\n  b\n}\n", "doc"),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       "doc: not valid JSON (line 3)"));
+  EXPECT_THAT(Value::Parse("{\n\"a\":", "doc"),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       "doc: not valid JSON (line 2)"));
+  EXPECT_THAT(Value::Parse("", "doc"),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       "doc: not valid JSON (line 1)"));
+}
+
 TEST(Json, CapsDepthBeforeItBuildsAnything) {
   const std::string deep(1'000'000, '[');
   EXPECT_THAT(Value::Parse(deep, "doc"),
