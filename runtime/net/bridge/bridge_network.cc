@@ -53,7 +53,7 @@ absl::Status BridgeNetwork::SetUp() {
 
 // Somebody may have flushed all tables, or taken the bridge away.
 bool BridgeNetwork::IsSetUp() const {
-  return Check().ok() && nft::HasTable(table_) &&
+  return ready().ok() && nft::HasTable(table_) &&
          FindBridge(settings_.bridge).ok();
 }
 
@@ -72,7 +72,7 @@ absl::StatusOr<Bridge> BridgeNetwork::ReadyBridge() {
 
 absl::StatusOr<AttachedPod> BridgeNetwork::Reserve(
     const AttachRequest& request) {
-  AttachedPod pod{request.pod_id, {}, request.ports};
+  AttachedPod pod{request.pod_id, {}, request.ports, kBridgeProvider};
   absl::MutexLock lock(&mutex_);
   if (pods_.contains(request.pod_id)) {
     return absl::AlreadyExistsError(
@@ -141,13 +141,18 @@ absl::StatusOr<std::vector<IpAddress>> BridgeNetwork::Attach(
   }
   if (connected.ok()) return pod.ips;
   // What cannot be undone keeps addresses and ports until a Detach can.
-  absl::Status undone = Detach(request.pod_id);
+  absl::Status undone = TakeOff(request.pod_id);
   if (undone.ok()) return connected;
   return Annotate(connected,
                   absl::StrCat("(not undone: ", undone.message(), ")"));
 }
 
-absl::Status BridgeNetwork::Detach(const std::string& pod_id) {
+absl::Status BridgeNetwork::Detach(const std::string& pod_id,
+                                   absl::string_view /*provider*/) {
+  return TakeOff(pod_id);
+}
+
+absl::Status BridgeNetwork::TakeOff(const std::string& pod_id) {
   absl::ReaderMutexLock setup_lock(&setup_mutex_);
   std::vector<nft::Element> elements;
   {
@@ -182,20 +187,20 @@ absl::Status BridgeNetwork::Recover(const std::vector<AttachedPod>& pods) {
   return SweepPods(index, ids);
 }
 
-absl::Status BridgeNetwork::Check() const {
+absl::Status BridgeNetwork::ready() const {
   absl::MutexLock lock(&mutex_);
   return ready_;
 }
 
 void BridgeNetwork::Mend() {
   absl::MutexLock lock(&setup_mutex_);
-  if (!Check().ok()) SetUp().IgnoreError();
+  if (!ready().ok()) SetUp().IgnoreError();
 }
 
 void BridgeNetwork::Close() {
   absl::MutexLock lock(&setup_mutex_);
   // What was never set up is not this one's to take down.
-  if (!Check().ok() || !Pods().empty()) return;
+  if (!ready().ok() || !Pods().empty()) return;
   nft::DeleteTable(table_).IgnoreError();
   RemoveBridge(settings_.bridge).IgnoreError();
 }
@@ -206,7 +211,7 @@ std::vector<std::pair<std::string, std::string>> BridgeNetwork::Facts() const {
     subnets.push_back(subnet.ToString());
   }
   absl::MutexLock lock(&mutex_);
-  return {{"provider", "bridge"},
+  return {{"provider", kBridgeProvider},
           {"bridge", settings_.bridge},
           {"subnets", absl::StrJoin(subnets, ",")},
           {"mtu", absl::StrCat(mtu_)},

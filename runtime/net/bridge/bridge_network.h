@@ -28,16 +28,20 @@ class BridgeNetwork : public PodNetwork {
  public:
   explicit BridgeNetwork(BridgeSettings settings);
 
+  std::string ProviderForNewPods() const override { return kBridgeProvider; }
   absl::StatusOr<std::vector<IpAddress>> Attach(
       const AttachRequest& request) override;
-  absl::Status Detach(const std::string& pod_id) override;
+  absl::Status Detach(const std::string& pod_id,
+                      absl::string_view provider) override;
   absl::Status Recover(const std::vector<AttachedPod>& pods) override;
-  absl::Status Check() const override;
+  absl::Status Check() override { return ready(); }
   void Mend() override;
   void Close() override;
   std::vector<std::pair<std::string, std::string>> Facts() const override;
 
  private:
+  absl::Status ready() const;
+  absl::Status TakeOff(const std::string& pod_id);
   // Bridge, table and rules, with the elements of all pods.
   absl::Status SetUp() ABSL_EXCLUSIVE_LOCKS_REQUIRED(setup_mutex_);
   bool IsSetUp() const;

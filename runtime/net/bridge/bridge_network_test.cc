@@ -179,7 +179,7 @@ class BridgeNetworkTest : public ::testing::Test {
     return ips;
   }
   void Detach(const std::string& id) {
-    OnHost([&] { EXPECT_OK(network_->Detach(id)); });
+    OnHost([&] { EXPECT_OK(network_->Detach(id, "")); });
   }
   std::vector<std::string> Veths() {
     std::vector<std::string> names;

@@ -1,0 +1,131 @@
+#include "runtime/net/cni/cache.h"
+
+#include <fcntl.h>
+
+#include <optional>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "runtime/base/id.h"
+#include "runtime/base/status.h"
+#include "runtime/json/json.h"
+#include "runtime/sys/atomic_write.h"
+#include "runtime/sys/file.h"
+
+namespace gantry::net::cni {
+namespace {
+
+constexpr char kKind[] = "gantry-cni-1";
+constexpr mode_t kFileMode = 0600;
+constexpr mode_t kDirectoryMode = 0700;
+// A configuration, a result and a pod's annotations.
+constexpr size_t kMaxBytes = size_t{8} << 20;
+
+absl::StatusOr<CachedPod> Read(const json::Value& file) {
+  ASSIGN_OR_RETURN(std::string kind, file.StringField("kind"));
+  if (kind != kKind) return file.Error("is of another kind");
+  CachedPod pod;
+  Attachment& attachment = pod.attachment;
+  ASSIGN_OR_RETURN(attachment.pod_id, file.StringField("containerId"));
+  ASSIGN_OR_RETURN(attachment.netns_path, file.StringField("netns"));
+  ASSIGN_OR_RETURN(attachment.interface, file.StringField("ifName"));
+  RETURN_IF_ERROR(CheckInterfaceName(attachment.interface));
+  ASSIGN_OR_RETURN(attachment.args, file.StringField("cniArgs"));
+  if (std::optional<json::Value> args = file.Find("capabilityArgs")) {
+    ASSIGN_OR_RETURN(auto members, args->Members());
+    for (const auto& [name, value] : members) {
+      attachment.capabilities[name] = value.Dump();
+    }
+  }
+  std::optional<json::Value> config = file.Find("config");
+  if (!config) return file.Error("has no config");
+  ASSIGN_OR_RETURN(
+      pod.config,
+      ParseNetworkConfig(config->Dump(), ConfigKind::kList, config->path()));
+  if (std::optional<json::Value> result = file.Find("result")) {
+    pod.result = result->Dump();
+  }
+  ASSIGN_OR_RETURN(int64_t failed, file.IntField("failedDeletions"));
+  pod.failed_deletions = static_cast<int>(failed);
+  ASSIGN_OR_RETURN(pod.owed, file.BoolField("owed"));
+  return pod;
+}
+
+}  // namespace
+
+std::string ToText(const CachedPod& pod) {
+  const Attachment& attachment = pod.attachment;
+  auto member = [](std::string* out, const auto& item) {
+    absl::StrAppend(out, json::Quote(item.first), ":", item.second);
+  };
+  return absl::StrCat("{\"kind\":", json::Quote(kKind),
+                      ",\"containerId\":", json::Quote(attachment.pod_id),
+                      ",\"netns\":", json::Quote(attachment.netns_path),
+                      ",\"ifName\":", json::Quote(attachment.interface),
+                      ",\"cniArgs\":", json::Quote(attachment.args),
+                      ",\"capabilityArgs\":{",
+                      absl::StrJoin(attachment.capabilities, ",", member),
+                      "},\"config\":", ToJson(pod.config),
+                      ",\"result\":", pod.result.empty() ? "null" : pod.result,
+                      ",\"failedDeletions\":", pod.failed_deletions,
+                      ",\"owed\":", pod.owed ? "true" : "false", "}\n");
+}
+
+absl::StatusOr<CachedPod> FromText(absl::string_view text,
+                                   absl::string_view what) {
+  absl::StatusOr<json::Value> file =
+      json::Value::Parse(text, what, {.max_bytes = kMaxBytes, .max_depth = 80});
+  if (!file.ok()) return absl::DataLossError(file.status().message());
+  absl::StatusOr<CachedPod> pod = Read(*file);
+  if (!pod.ok()) return absl::DataLossError(pod.status().message());
+  return pod;
+}
+
+absl::Status Cache::Put(const CachedPod& pod, bool durable) const {
+  absl::StatusOr<UniqueFd> directory =
+      sys::OpenAt(AT_FDCWD, directory_, O_RDONLY | O_DIRECTORY);
+  if (absl::IsNotFound(directory.status())) {
+    RETURN_IF_ERROR(sys::MkdirAllAt(AT_FDCWD, directory_, kDirectoryMode));
+    directory = sys::OpenAt(AT_FDCWD, directory_, O_RDONLY | O_DIRECTORY);
+  }
+  RETURN_IF_ERROR(directory);
+  return sys::AtomicWriteAt(
+      directory->get(), pod.attachment.pod_id, ToText(pod), kFileMode,
+      durable ? sys::Durability::kPowerCut : sys::Durability::kCrash);
+}
+
+absl::StatusOr<CachedPod> Cache::Get(const std::string& pod_id) const {
+  if (!IsId(pod_id)) return absl::NotFoundError("that is no pod's id");
+  const std::string path = absl::StrCat(directory_, "/", pod_id);
+  ASSIGN_OR_RETURN(std::string text,
+                   sys::ReadFileAt(AT_FDCWD, path, kMaxBytes));
+  ASSIGN_OR_RETURN(CachedPod pod, FromText(text, path));
+  if (pod.attachment.pod_id == pod_id) return pod;
+  return absl::DataLossError(absl::StrCat(path, ": is another pod's"));
+}
+
+absl::Status Cache::Remove(const std::string& pod_id) const {
+  return sys::UnlinkAt(AT_FDCWD, absl::StrCat(directory_, "/", pod_id));
+}
+
+absl::StatusOr<std::vector<std::string>> Cache::List() const {
+  std::vector<std::string> ids;
+  absl::StatusOr<std::vector<sys::DirEntry>> entries =
+      sys::ListDirAt(AT_FDCWD, directory_);
+  if (absl::IsNotFound(entries.status())) return ids;
+  RETURN_IF_ERROR(entries);
+  for (const sys::DirEntry& entry : *entries) {
+    if (IsId(entry.name)) ids.push_back(entry.name);
+  }
+  return ids;
+}
+
+absl::Status Cache::Clean() const {
+  absl::StatusOr<UniqueFd> directory =
+      sys::OpenAt(AT_FDCWD, directory_, O_RDONLY | O_DIRECTORY);
+  if (absl::IsNotFound(directory.status())) return absl::OkStatus();
+  RETURN_IF_ERROR(directory);
+  return sys::CleanTemporaries(directory->get());
+}
+
+}  // namespace gantry::net::cni

@@ -1,0 +1,110 @@
+#include "runtime/net/cni/cache.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <string>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "runtime/base/id.h"
+#include "runtime/base/testing/status_matchers.h"
+#include "runtime/sys/file.h"
+#include "runtime/sys/testing/temp_dir.h"
+
+namespace gantry::net::cni {
+namespace {
+
+using ::gantry::testing::IsOkAndHolds;
+using ::gantry::testing::StatusIs;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+class CacheTest : public ::testing::Test {
+ protected:
+  CacheTest() {
+    pod_.attachment.pod_id = NewId();
+    pod_.attachment.netns_path = "/run/x/net";
+    pod_.attachment.args = "A=\"b\"";
+    pod_.attachment.capabilities = {{"portMappings", R"([{"hostPort":1}])"}};
+    pod_.config = *ParseNetworkConfig(
+        R"({"cniVersion":"1.1.0","name":"n","plugins":[
+            {"type":"a","capabilities":{"portMappings":true}},{"type":"b"}]})",
+        ConfigKind::kList, "f");
+    pod_.result = R"({"cniVersion":"1.1.0","ips":[]})";
+  }
+
+  void Write(const std::string& text) {
+    ASSERT_OK(cache_.Put(pod_, false));
+    const std::string path = dir_.path() + "/cni/" + pod_.attachment.pod_id;
+    ASSERT_OK_AND_ASSIGN(UniqueFd fd,
+                         sys::OpenAt(AT_FDCWD, path, O_WRONLY | O_TRUNC));
+    ASSERT_OK(sys::WriteAll(fd.get(), text));
+  }
+
+  sys::testing::TempDir dir_;
+  Cache cache_{dir_.path() + "/cni"};
+  CachedPod pod_;
+};
+
+TEST_F(CacheTest, WhatIsPutIsThereAgain) {
+  pod_.failed_deletions = 2;
+  pod_.owed = true;
+  for (bool durable : {false, true}) {
+    ASSERT_OK(cache_.Put(pod_, durable));
+    ASSERT_OK_AND_ASSIGN(CachedPod got, cache_.Get(pod_.attachment.pod_id));
+    EXPECT_EQ(got.attachment, pod_.attachment);
+    EXPECT_EQ(ToJson(got.config), ToJson(pod_.config));
+    EXPECT_EQ(got.result, pod_.result);
+    EXPECT_EQ(got.failed_deletions, 2);
+    EXPECT_TRUE(got.owed);
+  }
+  EXPECT_THAT(cache_.List(), IsOkAndHolds(ElementsAre(pod_.attachment.pod_id)));
+  ASSERT_OK_AND_ASSIGN(struct stat info,
+                       sys::StatAt(dir_.fd(), "cni/" + pod_.attachment.pod_id));
+  EXPECT_EQ(info.st_mode & 0777, 0600);
+  ASSERT_OK(cache_.Remove(pod_.attachment.pod_id));
+  ASSERT_OK(cache_.Remove(pod_.attachment.pod_id));
+  EXPECT_THAT(cache_.List(), IsOkAndHolds(IsEmpty()));
+}
+
+TEST_F(CacheTest, WithoutADirectoryThereIsNothing) {
+  EXPECT_THAT(cache_.List(), IsOkAndHolds(IsEmpty()));
+  EXPECT_OK(cache_.Clean());
+  EXPECT_OK(cache_.Remove(pod_.attachment.pod_id));
+  EXPECT_THAT(cache_.Get(pod_.attachment.pod_id),
+              StatusIs(absl::StatusCode::kNotFound));
+  EXPECT_THAT(cache_.Get("../../etc/passwd"),
+              StatusIs(absl::StatusCode::kNotFound));
+}
+
+TEST_F(CacheTest, AnAddThatDidNotEndHasNoResult) {
+  pod_.result.clear();
+  ASSERT_OK(cache_.Put(pod_, false));
+  ASSERT_OK_AND_ASSIGN(CachedPod got, cache_.Get(pod_.attachment.pod_id));
+  EXPECT_EQ(got.result, "");
+}
+
+TEST_F(CacheTest, DamageIsTold) {
+  const std::string good = ToText(pod_);
+  for (const std::string& text :
+       {std::string(), std::string("{"), std::string("[]"), std::string("{}"),
+        std::string(R"({"kind":"gantry-cni-1"})"),
+        std::string(R"({"kind":"cni-cache-v1"})"),
+        good.substr(0, good.size() / 2)}) {
+    Write(text);
+    EXPECT_THAT(cache_.Get(pod_.attachment.pod_id),
+                StatusIs(absl::StatusCode::kDataLoss))
+        << text;
+  }
+  CachedPod other = pod_;
+  other.attachment.pod_id = NewId();
+  Write(ToText(other));
+  EXPECT_THAT(
+      cache_.Get(pod_.attachment.pod_id),
+      StatusIs(absl::StatusCode::kDataLoss, HasSubstr("is another pod's")));
+}
+
+}  // namespace
+}  // namespace gantry::net::cni
