@@ -178,12 +178,45 @@ absl::Status CheckSubnet(const Where& where, absl::string_view text, bool v6) {
   return absl::OkStatus();
 }
 
+absl::Status TakeSeconds(Table& table, absl::string_view key,
+                         absl::Duration& time) {
+  int seconds = static_cast<int>(absl::ToInt64Seconds(time));
+  RETURN_IF_ERROR(table.Take(key, 1, 3600, seconds));
+  time = absl::Seconds(seconds);
+  return absl::OkStatus();
+}
+
+absl::Status TakeCni(Table& network, Config::Network::Cni& cni) {
+  ASSIGN_OR_RETURN(Table table, network.TakeTable("cni"));
+  RETURN_IF_ERROR(table.Take("config_dir", cni.config_dir));
+  RETURN_IF_ERROR(CheckPath(table.At("config_dir"), cni.config_dir));
+  RETURN_IF_ERROR(table.Take("plugin_dirs", cni.plugin_dirs));
+  for (const std::string& directory : cni.plugin_dirs) {
+    RETURN_IF_ERROR(CheckPath(table.At("plugin_dirs"), directory));
+    // They are told to plugins joined by colons.
+    if (absl::StrContains(directory, ':')) {
+      return Bad(table.At("plugin_dirs"),
+                 absl::StrCat("expected paths without a colon, found \"",
+                              directory, "\""));
+    }
+  }
+  if (cni.plugin_dirs.empty()) {
+    return Bad(table.At("plugin_dirs"), "expected at least one directory");
+  }
+  RETURN_IF_ERROR(table.Take("network_name", cni.network_name));
+  RETURN_IF_ERROR(TakeSeconds(table, "timeout_seconds", cni.timeout));
+  return table.CheckAllTaken();
+}
+
 absl::Status TakeNetwork(Table& top, Config::Network& network) {
   ASSIGN_OR_RETURN(Table table, top.TakeTable("network"));
   RETURN_IF_ERROR(table.Take("provider", network.provider));
-  if (network.provider != "bridge" && network.provider != "none") {
+  constexpr absl::string_view kProviders[] = {"auto", "bridge", "cni", "none"};
+  if (std::find(std::begin(kProviders), std::end(kProviders),
+                network.provider) == std::end(kProviders)) {
     return Bad(table.At("provider"),
-               absl::StrCat("expected \"bridge\" or \"none\", found \"",
+               absl::StrCat("expected \"auto\", \"bridge\", \"cni\" or "
+                            "\"none\", found \"",
                             network.provider, "\""));
   }
   RETURN_IF_ERROR(table.Take("bridge", network.bridge));
@@ -202,6 +235,7 @@ absl::Status TakeNetwork(Table& top, Config::Network& network) {
     return Bad(table.At("mtu"), absl::StrCat("expected 0 or at least ", least,
                                              ", found ", network.mtu));
   }
+  RETURN_IF_ERROR(TakeCni(table, network.cni));
   return table.CheckAllTaken();
 }
 
@@ -226,14 +260,6 @@ absl::Status TakeHosts(Table& table, absl::string_view key,
                             "found \"",
                             host, "\""));
   }
-  return absl::OkStatus();
-}
-
-absl::Status TakeSeconds(Table& table, absl::string_view key,
-                         absl::Duration& time) {
-  int seconds = static_cast<int>(absl::ToInt64Seconds(time));
-  RETURN_IF_ERROR(table.Take(key, 1, 3600, seconds));
-  time = absl::Seconds(seconds);
   return absl::OkStatus();
 }
 

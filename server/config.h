@@ -43,9 +43,10 @@ struct Config {
   } security;
 
   struct Network {
-    // What pods that have a network of their own get: "bridge" (built in) or
-    // "none" (loopback only).
-    std::string provider = "bridge";
+    // What pods that have a network of their own get: "cni" (plugins),
+    // "bridge" (built in), "none" (loopback only), or "auto": plugins, when
+    // there is a configuration for them, else the bridge.
+    std::string provider = "auto";
     // At most 15 bytes.
     std::string bridge = "gantry0";
     // Ranges that pods' addresses are from; empty: none of that family. At
@@ -54,6 +55,17 @@ struct Config {
     std::string subnet6 = "fd92:67a1:5c3e::/64";
     // 0: that of the interface of the host's default route, else 1500.
     int mtu = 0;
+    struct Cni {
+      // Where configurations of networks are, and where plugins are looked
+      // for, in this order.
+      std::string config_dir = "/etc/cni/net.d";
+      std::vector<std::string> plugin_dirs = {"/opt/cni/bin", "/usr/lib/cni"};
+      // The network that pods are put on; empty: the first by file name.
+      std::string network_name;
+      // For all plugins of one pod's coming or going.
+      absl::Duration timeout = absl::Seconds(60);
+      bool operator==(const Cni&) const = default;
+    } cni;
     bool operator==(const Network&) const = default;
   } network;
 

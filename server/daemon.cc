@@ -126,6 +126,7 @@ struct Daemon::Parts {
         paths(c.root, c.run),
         executor("core", c.threads.core),
         blocking_executor("blocking", c.threads.blocking),
+        network_executor("network", c.threads.blocking),
         name_locks(executor),
         pod_locks(executor),
         record_locks(executor),
@@ -156,6 +157,7 @@ struct Daemon::Parts {
   work::TaskScope tasks;
   work::Executor executor;
   work::Executor blocking_executor;
+  work::Executor network_executor;
   work::KeyedLock name_locks;
   work::KeyedLock pod_locks;
   work::KeyedLock record_locks;
@@ -211,7 +213,7 @@ absl::Status Daemon::Parts::OpenParts() {
         << "containers.writable_layer_size";
   }
   http = http::NewCurlClient();
-  network = MakePodNetwork(config.network);
+  network = MakePodNetwork(config.network, paths);
   ASSIGN_OR_RETURN(UniqueFd root, sys::Duplicate(root_dir.get()));
   absl::Status problem;
   pod_cidr = std::make_unique<core::PodCidr>(std::move(root), &problem);
@@ -239,6 +241,7 @@ absl::Status Daemon::Parts::Build() {
       .loop = *loop,
       .executor = executor,
       .blocking_executor = blocking_executor,
+      .network_executor = network_executor,
       .tasks = tasks,
       .name_locks = name_locks,
       .pod_locks = pod_locks,

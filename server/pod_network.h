@@ -7,11 +7,14 @@
 
 #include "runtime/net/pod_network.h"
 #include "server/config.h"
+#include "server/core/paths.h"
 
 namespace gantry::server {
 
-// Never null; touches nothing of the host yet.
-std::unique_ptr<net::PodNetwork> MakePodNetwork(const Config::Network& config);
+// Never null; touches nothing of the host yet. All providers, for pods that
+// earlier configurations gave to another one; what CNI keeps lies in `paths`.
+std::unique_ptr<net::PodNetwork> MakePodNetwork(const Config::Network& config,
+                                                const core::Paths& paths);
 
 }  // namespace gantry::server
 

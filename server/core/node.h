@@ -48,6 +48,8 @@ struct Node {
   work::Executor& executor;
   // Work that blocks long: pulls, loads, walks over directories.
   work::Executor& blocking_executor;
+  // Putting pods on their network, and taking them off it.
+  work::Executor& network_executor;
   work::TaskScope& tasks;
 
   // Serial per reserved name ("pod/NAME", "container/NAME") while an object

@@ -32,6 +32,9 @@ class Paths {
   std::string ContainerVolumes(absl::string_view id) const {
     return absl::StrCat(root_, "/containers/", id, "/volumes");
   }
+  // What CNI plugins answered, and what they are just reading: a file per pod.
+  std::string CniResults() const { return absl::StrCat(root_, "/cni"); }
+  std::string CniInputs() const { return absl::StrCat(run_, "/cni"); }
   std::string Images() const { return absl::StrCat(root_, "/images"); }
   std::string Layers() const { return absl::StrCat(root_, "/images/layers"); }
 

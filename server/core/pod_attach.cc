@@ -2,10 +2,12 @@
 
 #include <fcntl.h>
 
+#include <set>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "glog/logging.h"
 #include "runtime/base/status.h"
 #include "runtime/base/unique_fd.h"
@@ -30,6 +32,7 @@ net::Protocol ProtocolOf(record::PortMapping::Protocol protocol) {
 net::AttachedPod AttachedOf(const record::PodRecord& pod) {
   net::AttachedPod attached;
   attached.pod_id = pod.id();
+  attached.provider = pod.network_provider();
   for (const std::string& ip : pod.ips()) {
     absl::StatusOr<net::IpAddress> address = net::ParseIp(ip);
     if (address.ok()) attached.ips.push_back(*address);
@@ -65,29 +68,50 @@ std::map<std::string, std::string> NetworkSysctls(bool has_ipv6) {
 
 bool HostHasIpv6() { return sys::ExistsAt(AT_FDCWD, "/proc/sys/net/ipv6"); }
 
-work::Task<absl::Status> AttachPod(Node& node, record::PodRecord& pod) {
-  CO_ASSIGN_OR_RETURN(
-      UniqueFd netns,
-      sys::OpenAt(AT_FDCWD,
-                  absl::StrCat(node.paths.PodRun(pod.id()), "/", kNetworkPin),
-                  O_RDONLY));
+net::AttachRequest RequestOf(const record::PodRecord& pod, net::PodDns dns,
+                             absl::string_view pod_cidr) {
   net::AttachRequest request;
   request.pod_id = pod.id();
-  request.netns_fd = netns.get();
   request.ports = AttachedOf(pod).ports;
+  request.provider = pod.network_provider();
+  request.name = pod.metadata().name();
+  request.name_space = pod.metadata().namespace_();
+  request.uid = pod.metadata().uid();
+  request.annotations = {pod.annotations().begin(), pod.annotations().end()};
+  request.dns = std::move(dns);
+  for (absl::string_view cidr :
+       absl::StrSplit(pod_cidr, ',', absl::SkipEmpty())) {
+    absl::StatusOr<net::IpPrefix> range = net::ParsePrefix(cidr);
+    if (range.ok()) request.pod_cidrs.push_back(*range);
+  }
+  request.cgroup_path = pod.cgroup_path();
+  return request;
+}
+
+work::Task<absl::Status> AttachPod(Node& node, record::PodRecord& pod,
+                                   net::PodDns dns) {
+  const std::string pin =
+      absl::StrCat(node.paths.PodRun(pod.id()), "/", kNetworkPin);
+  CO_ASSIGN_OR_RETURN(UniqueFd netns, sys::OpenAt(AT_FDCWD, pin, O_RDONLY));
+  net::AttachRequest request =
+      RequestOf(pod, std::move(dns), node.pod_cidr.Get());
+  request.netns_fd = netns.get();
+  request.netns_path = pin;
   auto attach = [&node, &request] { return node.network.Attach(request); };
   absl::StatusOr<std::vector<net::IpAddress>> ips =
-      co_await work::RunOn(node.blocking_executor, node.executor, attach);
+      co_await work::RunOn(node.network_executor, node.executor, attach);
   CO_RETURN_IF_ERROR(ips);
   for (const net::IpAddress& ip : *ips) pod.add_ips(ip.ToString());
   co_return absl::OkStatus();
 }
 
-work::Task<absl::Status> DetachPod(Node& node, std::string id) {
-  auto detach = [&node, &id] { return node.network.Detach(id); };
+work::Task<absl::Status> DetachPod(Node& node, record::PodRecord pod) {
+  auto detach = [&node, &pod] {
+    return node.network.Detach(pod.id(), pod.network_provider());
+  };
   absl::Status detached =
-      co_await work::RunOn(node.blocking_executor, node.executor, detach);
-  CO_RETURN_IF_ERROR(detached) << "take pod " << id << " off the network";
+      co_await work::RunOn(node.network_executor, node.executor, detach);
+  CO_RETURN_IF_ERROR(detached) << "take pod " << pod.id() << " off the network";
   co_return absl::OkStatus();
 }
 
@@ -101,9 +125,45 @@ work::Task<void> RecoverNetwork(Node& node) {
   }
   auto recover = [&node, &pods] { return node.network.Recover(pods); };
   absl::Status recovered =
-      co_await work::RunOn(node.blocking_executor, node.executor, recover);
+      co_await work::RunOn(node.network_executor, node.executor, recover);
   LOG_IF(ERROR, !recovered.ok())
       << "the pods' network is not ready: " << recovered;
+}
+
+work::Task<void> SweepNetwork(Node& node) {
+  std::set<std::string> known;
+  std::vector<std::string> ready;
+  for (const PodPtr& pod : node.pods.List()) {
+    known.insert(pod->id());
+    if (pod->state() == record::PodRecord::READY && pod->own_network()) {
+      ready.push_back(pod->id());
+    }
+  }
+  auto sweep = [&node, &known] {
+    return node.network.Sweep(known, /*in_use=*/true);
+  };
+  std::vector<absl::Status> errors =
+      co_await work::RunOn(node.network_executor, node.executor, sweep);
+  for (const absl::Status& error : errors) {
+    LOG(WARNING) << "sweep the pods' network: " << error;
+  }
+  size_t complaints = 0;
+  std::string first;
+  for (const std::string& id : ready) {
+    work::KeyedLock::Guard guard = co_await node.pod_locks.Acquire(id);
+    absl::StatusOr<PodPtr> pod = node.pods.Get(id);
+    if (!pod.ok() || (*pod)->state() != record::PodRecord::READY) continue;
+    auto check = [&node, &id] { return node.network.CheckPod(id); };
+    absl::Status checked =
+        co_await work::RunOn(node.network_executor, node.executor, check);
+    if (checked.ok() || ++complaints > 1) continue;
+    first = absl::StrCat("pod ", id, ": ", checked.message());
+  }
+  LOG(INFO) << "looked at the network of " << ready.size() << " pods";
+  // In one line: some plugins complain of every pod.
+  LOG_IF(WARNING, complaints > 0)
+      << complaints << " pods are not on their network as they were put there; "
+      << first;
 }
 
 }  // namespace gantry::core

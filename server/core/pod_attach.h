@@ -1,8 +1,9 @@
 // A pod's way onto the pods' network and off it, between its record and the
 // provider (runtime/net).
 //
-// The provider works on a thread of the pool for what blocks. The caller holds
-// the pod's lock, or is recovery.
+// The provider works on a thread of a pool of its own: a plugin that hangs does
+// not keep images from being pulled. The caller holds the pod's lock, or is
+// recovery.
 
 #ifndef GANTRY_SERVER_CORE_POD_ATTACH_H_
 #define GANTRY_SERVER_CORE_POD_ATTACH_H_
@@ -11,6 +12,7 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "absl/strings/string_view.h"
 #include "proto/record.pb.h"
 #include "runtime/net/pod_network.h"
 #include "server/core/node.h"
@@ -22,6 +24,10 @@ namespace gantry::core {
 // addresses is one of each family. Pure. What does not parse is left out.
 net::AttachedPod AttachedOf(const record::PodRecord& pod);
 
+// What the provider is told of a pod, but for its namespace. Pure.
+net::AttachRequest RequestOf(const record::PodRecord& pod, net::PodDns dns,
+                             absl::string_view pod_cidr);
+
 // What a network namespace of a pod's own is set to, unless the client says
 // otherwise: it takes neither routers' advertisements (CVE-2020-10749) nor
 // redirects, for its routes are ours to say. Pure.
@@ -31,14 +37,20 @@ bool HostHasIpv6();
 
 // Puts the namespace that is pinned in the pod's run directory on the network
 // and notes its addresses in `pod`.
-work::Task<absl::Status> AttachPod(Node& node, record::PodRecord& pod);
+work::Task<absl::Status> AttachPod(Node& node, record::PodRecord& pod,
+                                   net::PodDns dns);
 
 // Before the namespace is given up. A pod on no network is OK.
-work::Task<absl::Status> DetachPod(Node& node, std::string id);
+work::Task<absl::Status> DetachPod(Node& node, record::PodRecord pod);
 
 // Tells the provider which pods are on the network. An error is logged and
 // shown by Status: everything but the network can be served.
 work::Task<void> RecoverNetwork(Node& node);
+
+// Once all pods are recovered, in the background: what is left of pods that
+// are no more goes, and the network of the others is looked at. What is wrong
+// is logged.
+work::Task<void> SweepNetwork(Node& node);
 
 }  // namespace gantry::core
 

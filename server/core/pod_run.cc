@@ -58,6 +58,9 @@ record::PodRecord NewRecord(const Node& node, const PodRequest& request,
                                        : request.cgroup_parent,
                                    "/", pod.id()));
   pod.set_own_network(request.namespaces.network() != spec::NODE);
+  if (pod.own_network()) {
+    pod.set_network_provider(node.network.ProviderForNewPods());
+  }
   pod.set_own_ipc(request.namespaces.ipc() != spec::NODE);
   pod.set_own_uts(request.namespaces.uts() != spec::NODE);
   return pod;
@@ -130,7 +133,9 @@ work::Task<absl::Status> MakePod(Node& node, record::PodRecord& pod,
   // 4. Its network; then, as they name its address, the files that its
   //    containers see.
   if (pod.own_network()) {
-    absl::Status attached = co_await AttachPod(node, pod);
+    net::PodDns dns = {request.dns.servers, request.dns.searches,
+                       request.dns.options};
+    absl::Status attached = co_await AttachPod(node, pod, std::move(dns));
     CO_RETURN_IF_ERROR(attached) << "put the pod on the network";
   }
   const std::string address = pod.ips().empty() ? "" : pod.ips(0);

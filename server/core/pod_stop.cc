@@ -65,7 +65,7 @@ work::Task<absl::Status> StopPod(Node& node, record::PodRecord pod) {
   // Stop then finds them.
   if (!first.ok()) co_return first;
   if (pod.own_network()) {
-    absl::Status detached = co_await DetachPod(node, pod.id());
+    absl::Status detached = co_await DetachPod(node, pod);
     CO_RETURN_IF_ERROR(detached);
   }
   co_return UnpinNamespaces(node, pod.id());

@@ -272,6 +272,8 @@ work::Task<absl::Status> Recover(Node& node) {
     co_await SetAsidePod(node, id);
   }
   co_await SweepOrphans(node);
+  // Plugins may take their time: nobody waits for them.
+  node.tasks.Start(SweepNetwork(node));
   const std::vector<ContainerPtr> all = node.containers.List();
   LOG(INFO) << "recovered " << pod_count << " pods and " << container_count
             << " containers, "

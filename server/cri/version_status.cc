@@ -34,13 +34,15 @@ runtime::v1::RuntimeCondition Condition(const char* type,
 }
 
 // What is in the way now may be gone when the client asks again.
-absl::Status CheckNetwork(Services& services) {
-  absl::Status status = services.node.network.Check();
-  if (!status.ok()) {
-    net::PodNetwork& network = services.node.network;
-    services.node.blocking_executor.Post([&network] { network.Mend(); });
+work::Task<absl::Status> CheckNetwork(core::Node& node) {
+  net::PodNetwork& network = node.network;
+  absl::Status status =
+      co_await work::RunOn(node.network_executor, node.executor,
+                           [&network] { return network.Check(); });
+  if (!status.ok() || network.HasDebts()) {
+    node.network_executor.Post([&network] { network.Mend(); });
   }
-  return status;
+  co_return status;
 }
 
 std::string NetworkJson(const Services& services) {
@@ -107,6 +109,32 @@ std::string ListJson(const std::vector<std::string>& texts) {
   return absl::StrCat("[", list, "]");
 }
 
+work::Task<absl::StatusOr<runtime::v1::StatusResponse>> StatusOf(
+    Services& services, bool verbose) {
+  absl::Status network = co_await CheckNetwork(services.node);
+  runtime::v1::StatusResponse status;
+  *status.mutable_status()->add_conditions() =
+      Condition("RuntimeReady", absl::OkStatus());
+  *status.mutable_status()->add_conditions() =
+      Condition("NetworkReady", network);
+  *status.mutable_runtime_handlers() = RuntimeHandlers(services.host);
+  runtime::v1::RuntimeFeatures& features = *status.mutable_features();
+  features.set_supplemental_groups_policy(true);
+  features.set_user_namespaces_host_network(
+      services.host.user_namespaces_host_network);
+  features.set_mount_options(true);
+  if (verbose) {
+    auto& info = *status.mutable_info();
+    info["config"] = services.facts.config_json;
+    info["versions"] = VersionsJson();
+    info["host"] = HostJson(services);
+    info["degraded"] = ListJson(services.node.degraded.List());
+    info["network"] = NetworkJson(services);
+    info["pod_cidr"] = json::Quote(services.node.pod_cidr.Get());
+  }
+  co_return status;
+}
+
 }  // namespace
 
 grpc::ServerUnaryReactor* RuntimeRpcs::Version(
@@ -126,28 +154,8 @@ grpc::ServerUnaryReactor* RuntimeRpcs::Status(
     grpc::CallbackServerContext* context,
     const runtime::v1::StatusRequest* request,
     runtime::v1::StatusResponse* response) {
-  runtime::v1::StatusResponse status;
-  *status.mutable_status()->add_conditions() =
-      Condition("RuntimeReady", absl::OkStatus());
-  *status.mutable_status()->add_conditions() =
-      Condition("NetworkReady", CheckNetwork(services_));
-  *status.mutable_runtime_handlers() = RuntimeHandlers(services_.host);
-  runtime::v1::RuntimeFeatures& features = *status.mutable_features();
-  features.set_supplemental_groups_policy(true);
-  features.set_user_namespaces_host_network(
-      services_.host.user_namespaces_host_network);
-  features.set_mount_options(true);
-  if (request->verbose()) {
-    auto& info = *status.mutable_info();
-    info["config"] = services_.facts.config_json;
-    info["versions"] = VersionsJson();
-    info["host"] = HostJson(services_);
-    info["degraded"] = ListJson(services_.node.degraded.List());
-    info["network"] = NetworkJson(services_);
-    info["pod_cidr"] = json::Quote(services_.node.pod_cidr.Get());
-  }
-  return AnswerNow<runtime::v1::StatusResponse>(context, {"Status", ""},
-                                                std::move(status), response);
+  return AnswerLater(services_.node.tasks, context, {"Status", ""},
+                     StatusOf(services_, request->verbose()), response);
 }
 
 grpc::ServerUnaryReactor* RuntimeRpcs::RuntimeConfig(

@@ -85,6 +85,7 @@ struct TestServices::Parts {
              .loop = *loop,
              .executor = executor,
              .blocking_executor = blocking_executor,
+             .network_executor = blocking_executor,
              .tasks = tasks,
              .name_locks = name_locks,
              .pod_locks = pod_locks,
