@@ -58,7 +58,7 @@ def log_texts(path, stream="stdout"):
 
 class GantryCase(unittest.TestCase):
     IMAGES = (BUSYBOX,)
-    # Of pods: "none" (loopback only), or "bridge" (see Server).
+    # Of pods: "none" (loopback only), "bridge" or "cni" (see Server).
     NETWORK = "none"
 
     @classmethod

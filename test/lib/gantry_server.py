@@ -79,8 +79,9 @@ def stubs():
 class Server:
     """One gantryd, its directories and its cgroup parent.
 
-    network: "none", or "bridge": then it runs in a network namespace of its
-    own (self.netns), for the machine's own network is not a test's to change.
+    network: "none", or "bridge" or "cni": then it runs in a network namespace
+    of its own (self.netns), for the machine's own network is not a test's to
+    change.
     """
 
     def __init__(self, network="none"):
