@@ -35,7 +35,7 @@ class MidCni(mid_call_test.MidCall):
         server = super().new_server()
         cls.cni = gantry_cni.Cni(server)
         cls.cni.write("10-podnet.conflist", cls.cni.bridge_list())
-        host.ip_command(server.netns, "link", "add", "lan0", "type", "dummy")
+        host.ip_command(server.netns, "link", "add", "lan0", "type", "bridge")
         host.ip_command(server.netns, "link", "set", "lan0", "up")
         host.ip_command(server.netns, "addr", "add", "192.0.2.1/24", "dev",
                         "lan0")

@@ -89,9 +89,17 @@ absl::Status Cache::Put(const CachedPod& pod, bool durable) const {
     directory = sys::OpenAt(AT_FDCWD, directory_, O_RDONLY | O_DIRECTORY);
   }
   RETURN_IF_ERROR(directory);
-  return sys::AtomicWriteAt(
-      directory->get(), pod.attachment.pod_id, ToText(pod), kFileMode,
-      durable ? sys::Durability::kPowerCut : sys::Durability::kCrash);
+  const std::string& id = pod.attachment.pod_id;
+  RETURN_IF_ERROR(sys::AtomicWriteAt(directory->get(), id, ToText(pod),
+                                     kFileMode, sys::Durability::kCrash));
+  if (!durable) return absl::OkStatus();
+  // Renamed, then synced: one commit of the file system's journal in place of
+  // two, while the client waits. A power cut before that may leave a damaged
+  // file, which is as good as what a power cut leaves of the pod.
+  ASSIGN_OR_RETURN(UniqueFd file,
+                   sys::OpenAt(directory->get(), id, O_RDONLY | O_NOFOLLOW));
+  RETURN_IF_ERROR(sys::FsyncFd(file.get(), id));
+  return sys::FsyncFd(directory->get(), directory_);
 }
 
 absl::StatusOr<CachedPod> Cache::Get(const std::string& pod_id) const {

@@ -27,7 +27,7 @@ namespace gantry::net::cni {
 struct CachedPod {
   Attachment attachment;
   NetworkConfig config;
-  // The last plugin's, as JSON; empty: ADD did not come to its end.
+  // The last plugin's so far, as JSON; empty: there is none yet.
   std::string result;
   // How often a DEL has failed.
   int failed_deletions = 0;

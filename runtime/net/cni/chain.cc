@@ -131,11 +131,15 @@ absl::StatusOr<std::string> Chain::Run(const Call& call) const {
   return Annotate(Failure(*outcome), what);
 }
 
-absl::StatusOr<Result> Chain::Add(const NetworkConfig& config,
-                                  const Attachment& attachment,
-                                  int64_t deadline, Progress& progress) const {
+absl::StatusOr<Result> Chain::Add(
+    const NetworkConfig& config, const Attachment& attachment, int64_t deadline,
+    Progress& progress,
+    const std::function<absl::Status(const std::string&)>& keep) const {
   Result result;
   for (const PluginConfig& plugin : config.plugins) {
+    if (progress.begun > 0) {
+      RETURN_IF_ERROR(keep(progress.result));
+    }
     ++progress.begun;
     absl::StatusOr<std::string> output =
         Run({"ADD", config, plugin, &attachment,

@@ -12,6 +12,7 @@
 #define GANTRY_RUNTIME_NET_CNI_CHAIN_H_
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -56,10 +57,12 @@ class Chain {
       : settings_(std::move(settings)), inputs_(inputs) {}
 
   // `deadline` here and below: of all plugins together, on
-  // Clock::BootNanos().
-  absl::StatusOr<Result> Add(const NetworkConfig& config,
-                             const Attachment& attachment, int64_t deadline,
-                             Progress& progress) const;
+  // Clock::BootNanos(). `keep` is told each result before the next plugin is
+  // run, which may need it to be undone.
+  absl::StatusOr<Result> Add(
+      const NetworkConfig& config, const Attachment& attachment,
+      int64_t deadline, Progress& progress,
+      const std::function<absl::Status(const std::string&)>& keep) const;
 
   // In reverse order, of the first `count` plugins.
   Deletion Del(const NetworkConfig& config, const Attachment& attachment,

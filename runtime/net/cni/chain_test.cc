@@ -1,6 +1,7 @@
 #include "runtime/net/cni/chain.h"
 
 #include <string>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
@@ -59,6 +60,13 @@ class ChainTest : public ::testing::Test {
         ConfigKind::kList, "f");
   }
   int64_t Deadline() { return RealClock().BootNanos() + 20'000'000'000; }
+  absl::StatusOr<Result> Add() {
+    return chain_.Add(Config(), attachment_, Deadline(), progress_,
+                      [this](const std::string& result) {
+                        kept_.push_back(result);
+                        return absl::OkStatus();
+                      });
+  }
   std::string Log() {
     return tree_.Exists("log") ? tree_.Read("log") : std::string();
   }
@@ -68,16 +76,17 @@ class ChainTest : public ::testing::Test {
   Chain chain_{{{tree_.path()}, "/usr/bin:/bin"}, inputs_};
   Attachment attachment_;
   Progress progress_;
+  std::vector<std::string> kept_;
 };
 
 TEST_F(ChainTest, AddRunsAllInOrderAndHandsResultsOn) {
   tree_.Write("one.answer",
               R"({"ips":[{"address":"10.1.0.9/16"}],"first":true})");
-  ASSERT_OK_AND_ASSIGN(
-      Result result, chain_.Add(Config(), attachment_, Deadline(), progress_));
+  ASSERT_OK_AND_ASSIGN(Result result, Add());
   EXPECT_THAT(result.ips, ElementsAre(*ParseIp("10.1.0.5")));
   EXPECT_EQ(Log(), "ADD one\nADD two\nADD three\n");
   EXPECT_EQ(progress_.begun, 3);
+  EXPECT_THAT(kept_, ElementsAre(HasSubstr("10.1.0.9"), kAnswer));
   EXPECT_EQ(tree_.Read("one.ADD"),
             R"({"cniVersion":"1.1.0","name":"net","type":"one","x":{"y":1}})");
   EXPECT_THAT(
@@ -99,7 +108,7 @@ TEST_F(ChainTest, AddRunsAllInOrderAndHandsResultsOn) {
 TEST_F(ChainTest, AddStopsAtTheFirstFailure) {
   tree_.Write("two.answer", kError);
   tree_.Write("two.status", "1");
-  EXPECT_THAT(chain_.Add(Config(), attachment_, Deadline(), progress_),
+  EXPECT_THAT(Add(),
               StatusIs(absl::StatusCode::kFailedPrecondition,
                        "CNI plugin two (ADD, network net): failed with code 7: "
                        "no: why"));
@@ -111,7 +120,8 @@ TEST_F(ChainTest, AddStopsAtTheFirstFailure) {
 TEST_F(ChainTest, FailuresAreToldForWhatTheyAre) {
   const auto add = [this] {
     Progress progress;
-    return chain_.Add(Config(), attachment_, Deadline(), progress);
+    return chain_.Add(Config(), attachment_, Deadline(), progress,
+                      [](const std::string&) { return absl::OkStatus(); });
   };
   tree_.Write("one.answer", R"({"code": 11, "msg": "busy"})");
   tree_.Write("one.status", "1");
@@ -137,9 +147,8 @@ TEST_F(ChainTest, FailuresAreToldForWhatTheyAre) {
 
 TEST_F(ChainTest, WithoutAnAddressThePodIsNotOnTheNetwork) {
   tree_.Write("three.answer", "{}");
-  EXPECT_THAT(chain_.Add(Config(), attachment_, Deadline(), progress_),
-              StatusIs(absl::StatusCode::kFailedPrecondition,
-                       HasSubstr("gave eth0 no address")));
+  EXPECT_THAT(Add(), StatusIs(absl::StatusCode::kFailedPrecondition,
+                              HasSubstr("gave eth0 no address")));
 }
 
 TEST_F(ChainTest, DelGoesBackwardWithTheLastResult) {

@@ -59,8 +59,14 @@ absl::StatusOr<Result> CniNetwork::Add(CachedPod& pod) {
   // Before anything is done: whoever finds the file knows what to undo.
   RETURN_IF_ERROR(cache_.Put(pod, /*durable=*/false)) << "note what is begun";
   Progress progress;
+  // A plugin that a killed server left half done is undone by the result that
+  // it was given.
+  auto keep = [this, &pod](const std::string& result) {
+    pod.result = result;
+    return cache_.Put(pod, /*durable=*/false);
+  };
   absl::StatusOr<Result> result =
-      chain_.Add(pod.config, pod.attachment, Deadline(), progress);
+      chain_.Add(pod.config, pod.attachment, Deadline(), progress, keep);
   inputs_.Remove(id);
   if (result.ok()) {
     pod.result = result->json;
