@@ -26,6 +26,10 @@ inline constexpr int kPinDirectoryFd = 4;
 inline constexpr char kContainerMode[] = "container";
 inline constexpr char kPinMode[] = "pin";
 
+// On the handshake, where the plan has the shim await its placement in a
+// cgroup: a message of this one byte, which no envelope is.
+inline constexpr char kPlaced[] = "P";
+
 // Files of the container's run directory that the shim makes.
 inline constexpr char kSocketName[] = "shim.sock";
 inline constexpr char kExitRecordName[] = "exit.pb";

@@ -22,6 +22,7 @@
 #include "runtime/sys/namespaces.h"
 #include "runtime/sys/pidfd.h"
 #include "runtime/sys/seqpacket.h"
+#include "shim/donation.h"
 #include "shim/testing/shim_harness.h"
 
 namespace gantry::shim::testing {
@@ -65,6 +66,42 @@ class ShimTest : public ::testing::Test {
   std::unique_ptr<ShimHarness> harness_ = std::make_unique<ShimHarness>();
   MachineState before_;
 };
+
+TEST_F(ShimTest, MakesNothingBeforeItIsPlaced) {
+  plan::ContainerPlan plan = harness().MakePlan({"sleep", "1000"});
+  plan.mutable_cgroup()->set_await_placement(true);
+  auto client = harness().Launch(plan);
+  EXPECT_THAT(client->Next(300), StatusIs(absl::StatusCode::kNotFound));
+  EXPECT_THAT(harness().CgroupDirectories(), IsEmpty());
+  EXPECT_FALSE(sys::ExistsAt(harness().run_directory(), kSocketName));
+  ASSERT_OK(sys::Send(client->fd(), kPlaced));
+  ASSERT_OK_AND_ASSIGN(Received first, client->Next(20000));
+  EXPECT_TRUE(first.message.has_started());
+  EXPECT_FALSE(harness().CgroupDirectories().empty());
+  ASSERT_OK(client->Ask(SignalMessage(SIGKILL, /*all=*/true)));
+  EXPECT_TRUE(harness().WaitForShim());
+}
+
+TEST_F(ShimTest, OneThatIsNeverPlacedEndsWithItsServer) {
+  plan::ContainerPlan plan = harness().MakePlan({"true"});
+  plan.mutable_cgroup()->set_await_placement(true);
+  harness().Launch(plan).reset();
+  EXPECT_TRUE(harness().WaitForShim());
+  EXPECT_THAT(harness().CgroupDirectories(), IsEmpty());
+  EXPECT_FALSE(sys::ExistsAt(harness().run_directory(), kSocketName));
+}
+
+TEST_F(ShimTest, IsToldThatItIsNotWantedAnyMore) {
+  plan::ContainerPlan plan = harness().MakePlan({"true"});
+  plan.mutable_cgroup()->set_await_placement(true);
+  auto client = harness().Launch(plan);
+  ASSERT_OK(sys::Send(
+      client->fd(), SignalMessage(SIGKILL, /*all=*/true).SerializeAsString()));
+  ASSERT_OK_AND_ASSIGN(Received answer, client->Next());
+  EXPECT_TRUE(answer.message.has_start_failed());
+  EXPECT_TRUE(harness().WaitForShim());
+  EXPECT_THAT(harness().CgroupDirectories(), IsEmpty());
+}
 
 TEST_F(ShimTest, RunsLogsAndLeavesNothingButTheExitRecord) {
   auto client = harness().Start(harness().MakePlan(

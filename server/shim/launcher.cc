@@ -67,6 +67,10 @@ absl::Status CheckDonation(const LaunchRequest& request) {
       3 + (request.log_fd >= 0 ? 1 : 0) + request.join_fds.size();
   const size_t wanted = shim::DonationOrder(plan).size();
   const bool wants_log = !plan.stdio().log_path().empty();
+  if (plan.cgroup().await_placement() != static_cast<bool>(request.place)) {
+    return absl::InvalidArgumentError(
+        "the plan and the request differ on whether the shim is placed");
+  }
   if (given == wanted && wants_log == (request.log_fd >= 0)) {
     return absl::OkStatus();
   }
@@ -146,6 +150,11 @@ work::Task<absl::StatusOr<Launched>> Launcher::Launch(LaunchRequest request) {
   CO_ASSIGN_OR_RETURN(Spawned shim, Spawn(std::move(args), donated),
                       "execute the shim");
   plan.Reset();
+  absl::Status placed = co_await Place(shim, request);
+  if (!placed.ok()) {
+    co_await End(std::move(shim), absl::ZeroDuration());
+    co_return placed;
+  }
 
   absl::StatusOr<Incoming> first =
       co_await AwaitMessage(loop_, executor_, shim.socket.get(),
@@ -175,6 +184,14 @@ work::Task<absl::StatusOr<Launched>> Launcher::Launch(LaunchRequest request) {
                                       shim.pid, std::move(shim.pidfd),
                                       *std::move(run_dir), options_.client);
   co_return launched;
+}
+
+work::Task<absl::Status> Launcher::Place(const Spawned& shim,
+                                         const LaunchRequest& request) {
+  if (!request.place) co_return absl::OkStatus();
+  absl::Status placed = co_await request.place(shim.pid);
+  if (placed.ok()) placed = sys::Send(shim.socket.get(), shim::kPlaced);
+  co_return Annotate(placed, absl::StrCat("place shim ", shim.pid));
 }
 
 work::Task<void> Launcher::End(Spawned shim, absl::Duration patience) {

@@ -12,6 +12,7 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -44,6 +45,10 @@ struct LaunchRequest {
   // The namespaces that the plan joins, in this order as far as it joins them:
   // network, ipc, uts, pid, user (shim/donation.h).
   std::vector<int> join_fds;
+  // Puts the shim, by its process, where it shall live, before it makes a
+  // cgroup; set if and only if the plan has the shim await that. An error ends
+  // the shim, which has made nothing then.
+  std::function<work::Task<absl::Status>(pid_t)> place;
 };
 
 struct Launched {
@@ -115,6 +120,9 @@ class Launcher {
   // `donated` become descriptors 4, 5, ...
   absl::StatusOr<Spawned> Spawn(std::vector<std::string> argv,
                                 const std::vector<int>& donated);
+  // Has `place` done and tells the shim.
+  work::Task<absl::Status> Place(const Spawned& shim,
+                                 const LaunchRequest& request);
   // Asks `shim` to give up, and kills it if it has not ended after `patience`.
   work::Task<void> End(Spawned shim, absl::Duration patience);
 

@@ -163,6 +163,37 @@ TEST_F(LauncherTest, DonationsThatDoNotFitThePlanAreRefused) {
               StatusIs(absl::StatusCode::kInvalidArgument));
 }
 
+TEST_F(LauncherTest, AShimIsPlacedBeforeItIsToldToGoOn) {
+  plan_.mutable_cgroup()->set_await_placement(true);
+  LaunchRequest request = RequestOf("waits");
+  pid_t placed = 0;
+  request.place = [&placed](pid_t pid) -> work::Task<absl::Status> {
+    placed = pid;
+    co_return absl::OkStatus();
+  };
+  ASSERT_OK_AND_ASSIGN(Launched launched,
+                       Await(launcher_->Launch(std::move(request))));
+  EXPECT_EQ(launched.started.shim_pid(), placed);
+  EXPECT_EQ(launched.started.degraded(0), shim::kPlaced);
+  EXPECT_OK(Await(launched.client->Signal(SIGKILL, true)));
+  EXPECT_OK(Await(launched.client->WaitGone(kLong)));
+}
+
+TEST_F(LauncherTest, AShimThatCannotBePlacedIsEnded) {
+  plan_.mutable_cgroup()->set_await_placement(true);
+  EXPECT_THAT(Launch("waits"), StatusIs(absl::StatusCode::kInvalidArgument));
+  LaunchRequest request = RequestOf("waits");
+  pid_t pid = 0;
+  request.place = [&pid](pid_t shim) -> work::Task<absl::Status> {
+    pid = shim;
+    co_return absl::UnavailableError("no systemd");
+  };
+  EXPECT_THAT(
+      Await(launcher_->Launch(std::move(request))),
+      StatusIs(absl::StatusCode::kUnavailable, HasSubstr("no systemd")));
+  EXPECT_EQ(::kill(pid, 0), -1);
+}
+
 TEST_F(LauncherTest, AFailedStartIsItsStatus) {
   absl::Status status = Launch("fails").status();
   EXPECT_THAT(status, StatusIs(absl::StatusCode::kNotFound,

@@ -17,6 +17,7 @@
 #include "runtime/base/status.h"
 #include "runtime/sys/epoll_loop.h"
 #include "runtime/sys/file.h"
+#include "runtime/sys/seqpacket.h"
 #include "runtime/wire/envelope_channel.h"
 #include "shim/donation.h"
 #include "shim/loop/container_shim.h"
@@ -40,6 +41,17 @@ absl::StatusOr<std::unique_ptr<plan::ContainerPlan>> ReadPlan() {
     return absl::InvalidArgumentError("the plan is not a ContainerPlan");
   }
   return plan;
+}
+
+// Until the server has put this process into its cgroup. A server that has
+// ended meanwhile, or wants this start no more, is an error: nothing was made
+// yet.
+absl::Status AwaitPlacement() {
+  ASSIGN_OR_RETURN(const sys::Message message,
+                   sys::Receive(kHandshakeFd, wire::kMaxMessageBytes),
+                   "await the placement in a cgroup");
+  if (message.data == kPlaced) return absl::OkStatus();
+  return absl::CancelledError("the start was given up before it began");
 }
 
 OwnedDonation TakeOwnership(const Donation& numbers) {
@@ -86,6 +98,10 @@ int RunContainerMode() {
       degraded.push_back(absl::StrCat("shim oom_score_adj ", score, ": ",
                                       ErrnoName(ErrnoOf(scored))));
     }
+  }
+  if ((*plan)->cgroup().await_placement()) {
+    status = AwaitPlacement();
+    if (!status.ok()) return FailEarly(status);
   }
   absl::StatusOr<std::unique_ptr<sys::EpollLoop>> loop =
       sys::EpollLoop::Create();

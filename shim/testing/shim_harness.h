@@ -36,6 +36,8 @@ class Client {
  public:
   explicit Client(UniqueFd socket) : socket_(std::move(socket)) {}
 
+  int fd() const { return socket_.get(); }
+
   // The next message; NOT_FOUND if none comes, OUT_OF_RANGE at the end.
   absl::StatusOr<Received> Next(int timeout_ms = 10000);
   // Sends `request` under a new id and gives the answer to it; events that come

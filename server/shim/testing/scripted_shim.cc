@@ -14,6 +14,7 @@
 #include "absl/strings/str_cat.h"
 #include "proto/shim.pb.h"
 #include "runtime/sys/file.h"
+#include "runtime/sys/seqpacket.h"
 #include "server/shim/envelope.h"
 #include "shim/donation.h"
 
@@ -69,6 +70,15 @@ void SayError(shim::Error& error) {
 void Container(const std::string& what) {
   if (what == "starts") {
     SayStarted();
+    Serve();
+  } else if (what == "waits") {
+    // To be placed; what it was told becomes its degraded[0].
+    absl::StatusOr<sys::Message> told = sys::Receive(kHandshakeFd, 1024);
+    shim::Envelope envelope;
+    envelope.mutable_started()->set_pid(42);
+    envelope.mutable_started()->set_shim_pid(::getpid());
+    envelope.mutable_started()->add_degraded(told.ok() ? told->data : "");
+    Say(envelope);
     Serve();
   } else if (what == "fails") {
     shim::Envelope envelope;
