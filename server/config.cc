@@ -128,6 +128,13 @@ absl::Status TakeTop(Table& table, const ConfigFlags& flags, Config& config) {
   if (!config.shim_path.empty()) {
     RETURN_IF_ERROR(CheckPath(table.At("shim_path"), config.shim_path));
   }
+  RETURN_IF_ERROR(table.Take("cgroup_driver", config.cgroup_driver));
+  if (config.cgroup_driver != "auto" && config.cgroup_driver != "systemd" &&
+      config.cgroup_driver != "cgroupfs") {
+    return Bad(table.At("cgroup_driver"),
+               absl::StrCat("expected auto, systemd or cgroupfs, found \"",
+                            config.cgroup_driver, "\""));
+  }
   int seconds = static_cast<int>(absl::ToInt64Seconds(config.drain_timeout));
   RETURN_IF_ERROR(table.Take("drain_timeout_seconds", 0, 3600, seconds));
   config.drain_timeout = absl::Seconds(seconds);

@@ -33,6 +33,8 @@ struct Config {
   LogLevel log_level = LogLevel::kInfo;
   // Empty: "gantry-shim" beside gantryd itself.
   std::string shim_path;
+  // Who keeps cgroups: "auto", "systemd" or "cgroupfs".
+  std::string cgroup_driver = "auto";
   // How long calls under way may take to end after SIGTERM.
   absl::Duration drain_timeout = absl::Seconds(5);
 

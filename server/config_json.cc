@@ -19,6 +19,7 @@ std::string ConfigJson(const Config& config) {
       ",\"socket\":", json::Quote(config.socket),
       ",\"log_level\":", json::Quote(LogLevelName(config.log_level)),
       ",\"shim_path\":", json::Quote(config.shim_path),
+      ",\"cgroup_driver\":", json::Quote(config.cgroup_driver),
       ",\"drain_timeout_seconds\":", absl::ToInt64Seconds(config.drain_timeout),
       ",\"security\":{\"unset_seccomp_profile\":",
       config.security.default_seccomp_when_unset ? "\"runtime-default\""

@@ -36,6 +36,7 @@ root = "/r"
 run = "/s"
 socket = "/t/g.sock"
 log_level = "debug"
+cgroup_driver = "systemd"
 shim_path = "/opt/gantry-shim"
 drain_timeout_seconds = 0
 [security]
@@ -88,6 +89,7 @@ idle_timeout_seconds = 60
   EXPECT_EQ(config.run, "/s");
   EXPECT_EQ(config.socket, "/t/g.sock");
   EXPECT_EQ(config.log_level, LogLevel::kDebug);
+  EXPECT_EQ(config.cgroup_driver, "systemd");
   EXPECT_EQ(config.shim_path, "/opt/gantry-shim");
   EXPECT_EQ(config.drain_timeout, absl::ZeroDuration());
   EXPECT_TRUE(config.security.default_seccomp_when_unset);
@@ -160,6 +162,8 @@ TEST(Config, MistakesAreToldWithTheirLine) {
       {"root = '/a'\nrun = '/a/run'", "f:2: run: ", "neither lies in"},
       {"run = '/a/b'\nroot = '/a'", "f:1: run: ", "neither lies in"},
       {"log_level = 'loud'", "f:1: log_level: ", "found \"loud\""},
+      {"cgroup_driver = 'cgroup'", "f:1: cgroup_driver: ",
+       "auto, systemd or cgroupfs, found \"cgroup\""},
       {"drain_timeout_seconds = -1", "f:1: drain_timeout_seconds: ", "0 to"},
       {"drain_timeout_seconds = '5'",
        "f:1: drain_timeout_seconds: ", "found a string"},

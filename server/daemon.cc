@@ -17,10 +17,14 @@
 #include "glog/logging.h"
 #include "runtime/base/status.h"
 #include "runtime/cgroup/cgroup_manager.h"
+#include "runtime/cgroup/systemd/sd_bus.h"
+#include "runtime/cgroup/systemd/units.h"
 #include "runtime/http/curl_client.h"
 #include "runtime/sys/file.h"
 #include "runtime/sys/lock_file.h"
+#include "server/cgroup_driver.h"
 #include "server/config_json.h"
+#include "server/core/cgroups.h"
 #include "server/core/recovery.h"
 #include "server/cri/services.h"
 #include "server/grpc_server.h"
@@ -134,6 +138,9 @@ struct Daemon::Parts {
 
   // What needs everything above it.
   absl::Status Build();
+  absl::Status ChooseDriver();
+  // The cgroup that all pods were below, if none is any more.
+  absl::Status RemoveParentCgroup();
   absl::Status OpenParts();
   // Waits for a task that runs on the executor.
   absl::Status Await(work::Task<absl::Status> task);
@@ -153,6 +160,9 @@ struct Daemon::Parts {
   std::unique_ptr<http::Client> http;
   std::unique_ptr<net::PodNetwork> network;
   std::unique_ptr<core::PodCidr> pod_cidr;
+  CgroupDriver cgroup_driver;
+  // Where systemd answers, whatever the driver: pods of before may be its.
+  std::unique_ptr<const cgroup::systemd::Units> units;
 
   work::TaskScope tasks;
   work::Executor executor;
@@ -190,6 +200,23 @@ absl::Status Daemon::Parts::Await(work::Task<absl::Status> task) {
   return result;
 }
 
+absl::Status Daemon::Parts::ChooseDriver() {
+  absl::StatusOr<std::string> version =
+      absl::UnavailableError("systemd is not init");
+  if (host.systemd) {
+    units = std::make_unique<const cgroup::systemd::Units>(
+        cgroup::systemd::NewSystemBus(), config.root);
+    version = units->Version();
+    if (!version.ok()) units.reset();
+  }
+  ASSIGN_OR_RETURN(
+      cgroup_driver,
+      ChooseCgroupDriver(config.cgroup_driver, host.cgroup_mode, version));
+  LOG(INFO) << "cgroup driver: " << cgroup_driver.name() << " ("
+            << cgroup_driver.reason << ")";
+  return absl::OkStatus();
+}
+
 absl::Status Daemon::Parts::OpenParts() {
   ASSIGN_OR_RETURN(root_dir, OpenDirectory(config.root));
   ASSIGN_OR_RETURN(lock, LockRoot(root_dir.get()),
@@ -203,6 +230,7 @@ absl::Status Daemon::Parts::OpenParts() {
         paths.ContainerRecords(), paths.Images()}) {
     RETURN_IF_ERROR(OpenDirectory(directory));
   }
+  RETURN_IF_ERROR(ChooseDriver());
   ASSIGN_OR_RETURN(stores, OpenStores(paths));
   if (host.facts.selinux && !host.facts.selinux->layer.empty()) {
     RETURN_IF_ERROR(LabelLayers(paths.Layers(), host.facts.selinux->layer))
@@ -260,7 +288,9 @@ absl::Status Daemon::Parts::Build() {
       .degraded = degraded,
       .exits = exits,
       .cdi_directories = config.cdi.spec_dirs,
-      .writable_layer_size = config.containers.writable_layer_size});
+      .writable_layer_size = config.containers.writable_layer_size,
+      .units = units.get(),
+      .systemd_driver = cgroup_driver.systemd});
   containers = std::make_unique<core::ContainerService>(*node);
   pods = std::make_unique<core::PodService>(*node, *containers);
   exec = std::make_unique<core::ExecService>(*node);
@@ -279,6 +309,7 @@ absl::Status Daemon::Parts::Build() {
       << "SELinux's policy has no label for image layers (ro_file of "
          "lxc_contexts): where it is enforced containers may not start";
   cri::HostAbilities abilities = host.abilities;
+  abilities.systemd_cgroups = cgroup_driver.systemd;
   abilities.user_namespaces = user_namespaces;
   // Init mounts sysfs before it is in the user namespace.
   abilities.user_namespaces_host_network = user_namespaces;
@@ -294,11 +325,23 @@ absl::Status Daemon::Parts::Build() {
   facts.config_json = ConfigJson(config);
   facts.kernel = KernelRelease();
   facts.cgroup_mode = host.cgroup_mode;
+  facts.cgroup_driver = std::string(cgroup_driver.name());
+  facts.cgroup_driver_reason = cgroup_driver.reason;
   facts.controllers = host.controllers;
   services.reset(new cri::Services{*node, *pods, *containers, *exec, *stats,
                                    *images, *streams, *stream_server, abilities,
                                    std::move(facts)});
   return absl::OkStatus();
+}
+
+absl::Status Daemon::Parts::RemoveParentCgroup() {
+  const std::string path(cgroup_driver.systemd ? core::kDefaultParentSlice
+                                               : core::kDefaultCgroupParent);
+  ASSIGN_OR_RETURN(cgroup::Manager cgroup,
+                   cgroup::Manager::For(*host.cgroups, path));
+  ASSIGN_OR_RETURN(std::vector<std::string> children, cgroup.Children());
+  if (!children.empty()) return absl::OkStatus();
+  return core::RemoveCgroup(*node, path, kCgroupPatience);
 }
 
 Daemon::Daemon(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
@@ -362,12 +405,7 @@ Daemon::~Daemon() {
         << "unmount the run directory: " << unmounted;
   }
   if (parts.node == nullptr || !parts.pod_index.List().empty()) return;
-  absl::StatusOr<cgroup::Manager> cgroup =
-      cgroup::Manager::For(*parts.host.cgroups, core::kDefaultCgroupParent);
-  if (!cgroup.ok()) return;
-  absl::StatusOr<std::vector<std::string>> children = cgroup->Children();
-  if (!children.ok() || !children->empty()) return;
-  absl::Status removed = cgroup->Remove(kCgroupPatience);
+  absl::Status removed = parts.RemoveParentCgroup();
   LOG_IF(WARNING, !removed.ok())
       << "remove the cgroup of all pods: " << removed;
 }

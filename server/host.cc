@@ -16,6 +16,7 @@
 #include "runtime/state/boot_id.h"
 #include "runtime/sys/file.h"
 #include "server/apparmor.h"
+#include "server/cgroup_driver.h"
 #include "server/kernel.h"
 
 namespace gantry::server {
@@ -62,6 +63,7 @@ absl::StatusOr<Host> ReadHost() {
                    cgroup::Hierarchies::Open(layout));
   host.cgroups =
       std::make_unique<const cgroup::Hierarchies>(std::move(cgroups));
+  host.systemd = HasSystemd(root.get());
   host.abilities.apparmor = HasAppArmor(root.get());
   host.abilities.default_apparmor_profile = kAppArmorDefault;
   ASSIGN_OR_RETURN(host.abilities.has_apparmor_profile, ProfileLookup());

@@ -26,6 +26,8 @@ struct Host {
   bool selinux_without_contexts = false;
   // "v1", "v2" or "hybrid".
   std::string cgroup_mode;
+  // Systemd is init.
+  bool systemd = false;
   // Controllers that are mounted.
   std::vector<std::string> controllers;
 };

@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <systemd/sd-daemon.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -80,12 +81,15 @@ absl::StatusOr<int> Run(const Config& config) {
   ASSIGN_OR_RETURN(std::unique_ptr<Daemon> daemon, Daemon::Start(config));
   RETURN_IF_ERROR(daemon->Serve());
   fprintf(stderr, "gantryd ready on unix://%s\n", config.socket.c_str());
+  // Where a service manager waits for it (Type=notify); elsewhere nothing.
+  sd_notify(0, "READY=1");
 
   const sigset_t signals = EndSignals();
   int signal = 0;
   sigwait(&signals, &signal);
   // A second one ends the process at once: that is what is left of them.
   sigprocmask(SIG_UNBLOCK, &signals, nullptr);
+  sd_notify(0, "STOPPING=1");
   LOG(INFO) << "gantryd ends (" << strsignal(signal) << "); containers run on";
   if (!daemon->Drain()) {
     LOG(WARNING) << "calls under way did not end in time; what they left "

@@ -1,7 +1,8 @@
 // Limits of the cgroups of pods and containers.
 //
-// Blocks for cgroupfs only. Thread safety: any thread, but one caller per
-// cgroup at a time: the holder of the pod's lock.
+// Blocks for cgroupfs, and where the cgroup is systemd's for that. Thread
+// safety: any thread, but one caller per cgroup at a time: the holder of the
+// pod's lock.
 
 #ifndef GANTRY_SERVER_CORE_CHANGE_LIMITS_H_
 #define GANTRY_SERVER_CORE_CHANGE_LIMITS_H_
@@ -12,6 +13,7 @@
 #include "proto/spec.pb.h"
 #include "runtime/base/undo_stack.h"
 #include "server/core/node.h"
+#include "server/work/task.h"
 
 namespace gantry::core {
 
@@ -20,9 +22,12 @@ namespace gantry::core {
 // FAILED_PRECONDITION, naming the controller, for what this machine cannot do.
 absl::Status CheckLimits(Node& node, const spec::Resources& resources);
 
-// Writes what is set: all of it or, on error, nothing. `undo` takes it back.
-absl::Status ChangeLimits(Node& node, const std::string& cgroup_path,
-                          const spec::Resources& resources, UndoStack& undo);
+// Changes the limits `now` of a cgroup by what `change` sets: all of it or, on
+// error, nothing. `undo` takes it back. The unit of a cgroup of systemd's
+// follows.
+work::Task<absl::Status> ChangeLimits(Node& node, std::string cgroup_path,
+                                      spec::Resources now,
+                                      spec::Resources change, UndoStack& undo);
 
 // Runs `undo` after `why`, which is returned: with what could not be undone.
 absl::Status TakeBack(UndoStack& undo, absl::Status why);

@@ -14,6 +14,7 @@
 #include "runtime/base/unique_fd.h"
 #include "runtime/plan/planner.h"
 #include "runtime/sys/file.h"
+#include "server/core/cgroups.h"
 #include "server/core/container_end.h"
 #include "server/core/container_log.h"
 #include "server/core/container_service.h"
@@ -133,6 +134,8 @@ absl::StatusOr<Prepared> Prepare(Node& node,
   }
   ASSIGN_OR_RETURN(prepared.joined,
                    OpenJoined(node, container, prepared.plan.namespaces()));
+  prepared.plan.mutable_cgroup()->set_await_placement(
+      NeedsPlacement(container.spec().cgroup_path()));
   return prepared;
 }
 
@@ -146,6 +149,11 @@ work::Task<absl::StatusOr<shim_client::Launched>> Launch(
   request.log_fd = prepared.log.get();
   for (const UniqueFd& fd : prepared.joined) {
     request.join_fds.push_back(fd.get());
+  }
+  if (prepared.plan.cgroup().await_placement()) {
+    request.place = [&node, &container](pid_t shim) {
+      return PlaceShim(node, container, shim);
+    };
   }
   co_return co_await node.launcher.Launch(std::move(request));
 }

@@ -6,8 +6,8 @@
 #include "glog/logging.h"
 #include "runtime/base/status.h"
 #include "runtime/base/unique_fd.h"
-#include "runtime/cgroup/cgroup_manager.h"
 #include "runtime/sys/file.h"
+#include "server/core/cgroups.h"
 #include "server/core/container_service.h"
 #include "server/core/container_steps.h"
 #include "server/core/layers_in_use.h"
@@ -29,11 +29,8 @@ absl::Status RemoveOrphanedPodCgroup(Node& node,
       ContainersOf(node, container.pod_id()).size() > 1) {
     return absl::OkStatus();
   }
-  const std::string& path = container.spec().cgroup_path();
-  ASSIGN_OR_RETURN(
-      cgroup::Manager pod_cgroup,
-      cgroup::Manager::For(node.cgroups, path.substr(0, path.rfind('/'))));
-  return pod_cgroup.Remove(kCgroupPatience);
+  return RemoveCgroup(node, PodCgroupOf(container.spec().cgroup_path()),
+                      kCgroupPatience);
 }
 
 // The layers of an image that was removed stay for its containers only.
@@ -49,10 +46,8 @@ void RemoveLayersOfGoneImages(Node& node,
 absl::Status RemoveRemains(Node& node,
                            const record::ContainerRecord& container) {
   // The shim has removed the cgroup unless it was killed.
-  ASSIGN_OR_RETURN(
-      cgroup::Manager cgroup,
-      cgroup::Manager::For(node.cgroups, container.spec().cgroup_path()));
-  RETURN_IF_ERROR(cgroup.Remove(kCgroupPatience));
+  RETURN_IF_ERROR(
+      RemoveCgroup(node, container.spec().cgroup_path(), kCgroupPatience));
   RETURN_IF_ERROR(RemoveOrphanedPodCgroup(node, container));
   ASSIGN_OR_RETURN(UniqueFd runs,
                    sys::OpenAt(AT_FDCWD, node.paths.ContainerRuns(),

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "runtime/base/status.h"
+#include "server/core/cgroups.h"
 #include "server/core/image_volumes.h"
 
 namespace gantry::core {
@@ -131,7 +132,7 @@ absl::StatusOr<spec::ContainerSpec> CompleteSpec(
   spec::ContainerSpec spec = request.spec;
   spec.set_id(id);
   spec.set_pod_id(pod.id());
-  spec.set_cgroup_path(absl::StrCat(pod.cgroup_path(), "/", id));
+  spec.set_cgroup_path(ContainerCgroupPath(pod.cgroup_path(), id));
 
   spec::Process& process = *spec.mutable_process();
   ASSIGN_OR_RETURN(std::vector<std::string> args, ProcessArgs(request, image));
@@ -162,7 +163,7 @@ spec::ContainerSpec PauseSpec(const record::PodRecord& pod,
   spec.set_id(id);
   spec.set_pod_id(pod.id());
   spec.set_pause(true);
-  spec.set_cgroup_path(absl::StrCat(pod.cgroup_path(), "/", id));
+  spec.set_cgroup_path(ContainerCgroupPath(pod.cgroup_path(), id));
   spec::Namespaces& namespaces = *spec.mutable_namespaces();
   namespaces.set_pid(spec::CONTAINER);
   namespaces.set_network(pod.own_network() ? spec::POD : spec::NODE);

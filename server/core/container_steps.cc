@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "runtime/base/status.h"
-#include "runtime/cgroup/cgroup_manager.h"
+#include "server/core/cgroups.h"
 #include "server/core/publish.h"
 #include "server/core/records.h"
 
@@ -29,10 +29,8 @@ std::optional<Event::Kind> EventOf(State from, State to) {
 work::Task<absl::Status> KillRemains(Node& node, std::string path) {
   co_return co_await work::RunOn(
       node.blocking_executor, node.executor, [&node, &path]() -> absl::Status {
-        ASSIGN_OR_RETURN(cgroup::Manager cgroup,
-                         cgroup::Manager::For(node.cgroups, path));
-        RETURN_IF_ERROR(cgroup.Kill());
-        return cgroup.Remove(kCgroupPatience);
+        RETURN_IF_ERROR(KillAllIn(node, path));
+        return RemoveCgroup(node, path, kCgroupPatience);
       });
 }
 

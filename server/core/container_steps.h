@@ -38,8 +38,9 @@ work::Task<absl::Status> LaunchContainer(Node& node, std::string id);
 // OK if it does not run. DEADLINE_EXCEEDED if the kernel keeps it alive.
 work::Task<absl::Status> KillContainer(Node& node, std::string id);
 
-// Kills and removes the cgroup at `path`: what a container whose shim is lost,
-// or did not undo its start, leaves behind. One that is not there is OK.
+// Kills and removes the cgroup at `path`, and its unit: what a container whose
+// shim is lost, or did not undo its start, leaves behind. One that is not there
+// is OK.
 work::Task<absl::Status> KillRemains(Node& node, std::string path);
 
 // Kills it if need be; then nothing of it remains. Unknown is OK.

@@ -30,9 +30,10 @@ work::Task<absl::Status> ContainerService::Update(std::string id,
   // which a restart goes by, cannot be written.
   UndoStack undo;
   if (container->state() == record::ContainerRecord::RUNNING) {
-    CO_RETURN_IF_ERROR(
-        ChangeLimits(node_, container->spec().cgroup_path(), resources, undo))
-        << "update container " << id;
+    absl::Status changed =
+        co_await ChangeLimits(node_, container->spec().cgroup_path(),
+                              container->spec().resources(), resources, undo);
+    CO_RETURN_IF_ERROR(changed) << "update container " << id;
   } else {
     spec::Resources merged = container->spec().resources();
     MergeResources(resources, merged);

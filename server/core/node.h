@@ -12,6 +12,7 @@
 
 #include "runtime/base/clock.h"
 #include "runtime/cgroup/hierarchies.h"
+#include "runtime/cgroup/systemd/units.h"
 #include "runtime/image/image_store.h"
 #include "runtime/net/pod_network.h"
 #include "runtime/plan/host_facts.h"
@@ -80,6 +81,10 @@ struct Node {
   // Bytes that a container may write into its layer unless it says less; 0:
   // any number.
   uint64_t writable_layer_size = 0;
+  // Null where no systemd answers.
+  const cgroup::systemd::Units* units = nullptr;
+  // New pods are slices of systemd's; `units` is there then.
+  bool systemd_driver = false;
 };
 
 }  // namespace gantry::core

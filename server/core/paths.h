@@ -76,6 +76,8 @@ inline constexpr absl::string_view kShimSocket = "shim.sock";
 
 // The cgroup that pods are below unless a client names another parent.
 inline constexpr absl::string_view kDefaultCgroupParent = "/gantry";
+// The same with systemd: the path of the slice "gantry.slice".
+inline constexpr absl::string_view kDefaultParentSlice = "/gantry.slice";
 
 }  // namespace gantry::core
 

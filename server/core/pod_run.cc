@@ -9,9 +9,9 @@
 #include "runtime/base/id.h"
 #include "runtime/base/status.h"
 #include "runtime/base/unique_fd.h"
-#include "runtime/cgroup/cgroup_manager.h"
 #include "runtime/sys/atomic_write.h"
 #include "runtime/sys/file.h"
+#include "server/core/cgroups.h"
 #include "server/core/names.h"
 #include "server/core/pod_attach.h"
 #include "server/core/pod_files.h"
@@ -53,10 +53,7 @@ record::PodRecord NewRecord(const Node& node, const PodRequest& request,
                                       request.ports.end());
   pod.set_created_at(node.clock.UnixNanos());
   pod.set_boot_id(node.boot_id);
-  pod.set_cgroup_path(absl::StrCat(request.cgroup_parent.empty()
-                                       ? kDefaultCgroupParent
-                                       : request.cgroup_parent,
-                                   "/", pod.id()));
+  pod.set_cgroup_path(PodCgroupPath(node, request.cgroup_parent, pod.id()));
   pod.set_own_network(request.namespaces.network() != spec::NODE);
   if (pod.own_network()) {
     pod.set_network_provider(node.network.ProviderForNewPods());
@@ -70,12 +67,6 @@ std::string HostName() {
   char name[HOST_NAME_MAX + 1] = {};
   gethostname(name, sizeof name - 1);
   return name;
-}
-
-absl::Status MakeCgroup(Node& node, const record::PodRecord& pod) {
-  ASSIGN_OR_RETURN(cgroup::Manager cgroup,
-                   cgroup::Manager::For(node.cgroups, pod.cgroup_path()));
-  return cgroup.Create();
 }
 
 // A pod of this name exists already: the answer of a repeated Run.
@@ -98,8 +89,10 @@ absl::StatusOr<std::string> AnswerRepeated(const record::PodRecord& first,
 work::Task<absl::Status> MakePod(Node& node, record::PodRecord& pod,
                                  const PodRequest& request) {
   // 1. The pod's cgroup: everything that runs for the pod runs below it.
-  CO_RETURN_IF_ERROR(MakeCgroup(node, pod))
-      << "make cgroup " << pod.cgroup_path();
+  absl::Status grouped =
+      co_await work::RunOn(node.blocking_executor, node.executor,
+                           [&node, &pod] { return MakePodCgroup(node, pod); });
+  CO_RETURN_IF_ERROR(grouped) << "make cgroup " << pod.cgroup_path();
 
   // 2. Its directory.
   CO_RETURN_IF_ERROR(sys::MkdirAllAt(AT_FDCWD, node.paths.PodRun(pod.id()),

@@ -10,9 +10,9 @@
 #include "absl/strings/str_cat.h"
 #include "runtime/base/status.h"
 #include "runtime/base/unique_fd.h"
-#include "runtime/cgroup/cgroup_manager.h"
 #include "runtime/sys/file.h"
 #include "runtime/sys/mount.h"
+#include "server/core/cgroups.h"
 #include "server/core/container_steps.h"
 #include "server/core/pod_attach.h"
 #include "server/core/pod_service.h"
@@ -84,9 +84,11 @@ work::Task<absl::Status> RemovePod(Node& node, record::PodRecord pod) {
     absl::Status removed = co_await RemoveContainer(node, container->id());
     CO_RETURN_IF_ERROR(removed);
   }
-  CO_ASSIGN_OR_RETURN(cgroup::Manager cgroup,
-                      cgroup::Manager::For(node.cgroups, pod.cgroup_path()));
-  CO_RETURN_IF_ERROR(cgroup.Remove(kCgroupPatience));
+  absl::Status ungrouped = co_await work::RunOn(
+      node.blocking_executor, node.executor, [&node, &pod] {
+        return RemoveCgroup(node, pod.cgroup_path(), kCgroupPatience);
+      });
+  CO_RETURN_IF_ERROR(ungrouped);
   CO_ASSIGN_OR_RETURN(UniqueFd runs, sys::OpenAt(AT_FDCWD, node.paths.PodRuns(),
                                                  O_RDONLY | O_DIRECTORY));
   CO_RETURN_IF_ERROR(sys::RemoveTreeAt(runs.get(), pod.id()));

@@ -29,8 +29,9 @@ work::Task<absl::Status> PodService::UpdateResources(
   MergeResources(resources, *changed.mutable_resources());
   MergeResources(limits, *changed.mutable_limits());
   UndoStack undo;
-  CO_RETURN_IF_ERROR(ChangeLimits(node_, pod->cgroup_path(), limits, undo))
-      << "update the resources of pod " << id;
+  absl::Status limited = co_await ChangeLimits(node_, pod->cgroup_path(),
+                                               pod->limits(), limits, undo);
+  CO_RETURN_IF_ERROR(limited) << "update the resources of pod " << id;
   absl::Status saved = SaveRecord(node_, changed);
   if (!saved.ok()) co_return TakeBack(undo, saved);
   undo.Commit();

@@ -40,7 +40,8 @@ struct PodRequest {
   spec::SelinuxOptions selinux_options;
   // "net.ipv4.ip_forward" -> "1"; namespaced keys only.
   std::map<std::string, std::string> sysctls;
-  // Absolute path below each cgroup hierarchy, or empty for "/gantry".
+  // Absolute path below each cgroup hierarchy (with systemd: of a slice), or
+  // empty for "/gantry" ("/gantry.slice").
   std::string cgroup_parent;
   // What the pod costs beyond its containers and what these have together: kept
   // for who asks, not written to the pod's cgroup. Of a pod with a container

@@ -15,7 +15,9 @@
 #include "runtime/base/id.h"
 #include "runtime/base/status.h"
 #include "runtime/base/unique_fd.h"
+#include "runtime/cgroup/systemd/unit_names.h"
 #include "runtime/sys/file.h"
+#include "server/core/cgroups.h"
 #include "server/core/container_steps.h"
 #include "server/core/pod_steps.h"
 #include "server/shim/shim_client.h"
@@ -59,17 +61,19 @@ absl::Status MoveAside(const Node& node, const std::string& directory,
 // Wherever the pod's cgroup may be: as its run directory says, or one of its
 // containers, or the place where it is unless a client chose another.
 std::set<std::string> CgroupsOfLostPod(Node& node, const std::string& id) {
-  std::set<std::string> paths = {absl::StrCat(kDefaultCgroupParent, "/", id)};
+  std::set<std::string> paths = {
+      absl::StrCat(kDefaultCgroupParent, "/", id),
+      cgroup::systemd::PodSlicePath(kDefaultParentSlice, id)};
   absl::StatusOr<std::string> noted = sys::ReadFileAt(
       AT_FDCWD, absl::StrCat(node.paths.PodRun(id), "/", kCgroupFile));
   if (noted.ok()) paths.insert(*noted);
   for (const ContainerPtr& container : ContainersOf(node, id)) {
-    const std::string& path = container->spec().cgroup_path();
-    paths.insert(path.substr(0, path.find_last_of('/')));
+    paths.insert(PodCgroupOf(container->spec().cgroup_path()));
   }
   // Never that of anything but the pod.
   std::erase_if(paths, [&id](const std::string& path) {
-    return !absl::EndsWith(path, absl::StrCat("/", id));
+    return !absl::EndsWith(path, absl::StrCat("/", id)) &&
+           !absl::EndsWith(path, absl::StrCat("-", id, ".slice"));
   });
   return paths;
 }
@@ -159,6 +163,7 @@ work::Task<void> SweepOrphans(Node& node) {
     Report("sweep the record of pod", id,
            RemoveBelow(node.paths.PodRecords(), id));
   }
+  co_await SweepUnits(node);
 }
 
 }  // namespace gantry::core

@@ -26,6 +26,8 @@ struct HostAbilities {
   bool selinux = false;
   // mount_setattr(2) with AT_RECURSIVE (Linux 5.12).
   bool recursive_read_only = false;
+  // Pods are slices of systemd's: a cgroup_parent is one as well.
+  bool systemd_cgroups = false;
   // User namespaces for pods; also for those on the node's network.
   bool user_namespaces = false;
   bool user_namespaces_host_network = false;

@@ -29,6 +29,9 @@ struct ServerFacts {
   std::string kernel;
   // "v1", "v2" or "hybrid".
   std::string cgroup_mode;
+  // "systemd" or "cgroupfs", and why.
+  std::string cgroup_driver;
+  std::string cgroup_driver_reason;
   // Controllers that are mounted.
   std::vector<std::string> controllers;
 };

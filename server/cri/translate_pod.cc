@@ -12,6 +12,7 @@
 #include "proto/plan.pb.h"
 #include "runtime/base/status.h"
 #include "runtime/cgroup/hierarchies.h"
+#include "runtime/cgroup/systemd/unit_names.h"
 #include "runtime/plan/sysctls.h"
 #include "server/cri/check.h"
 #include "server/cri/check_windows.h"
@@ -102,19 +103,34 @@ absl::StatusOr<core::DnsConfig> DnsFromCri(
   return dns;
 }
 
-absl::StatusOr<std::string> CgroupParentFromCri(const std::string& parent) {
+// With systemd a node agent names the slice, or its path. Either driver refuses
+// the other's form: the agent's limits would be on a cgroup that is not the
+// pod's, or systemd would undo ours.
+absl::StatusOr<std::string> CgroupParentFromCri(const std::string& parent,
+                                                bool systemd) {
   const absl::string_view field = "config.linux.cgroup_parent";
   if (parent.empty()) return "";
-  if (absl::EndsWith(parent, ".slice") && parent[0] != '/') {
+  absl::string_view bare = parent;
+  while (absl::ConsumeSuffix(&bare, "/")) {
+  }
+  if (systemd) {
+    absl::StatusOr<std::string> slice =
+        cgroup::systemd::ParentSlicePath(parent);
+    if (slice.ok()) return slice;
+    return BadValue(field,
+                    absl::StrCat("a slice such as \"kubepods-pod123.slice\" or "
+                                 "its path (the cgroup driver is systemd, not "
+                                 "cgroupfs; ",
+                                 slice.status().message(), ")"),
+                    parent);
+  }
+  if (absl::EndsWith(bare, ".slice")) {
     return BadValue(field,
                     "a path such as \"/kubepods/pod123\" (the cgroup driver "
                     "is cgroupfs, not systemd)",
                     parent);
   }
   RETURN_IF_ERROR(CheckAbsolutePath(field, parent));
-  absl::string_view bare = parent;
-  while (absl::ConsumeSuffix(&bare, "/")) {
-  }
   absl::StatusOr<std::string> path = cgroup::NormalizeCgroupPath(bare);
   if (!path.ok()) return Annotate(path.status(), field);
   return absl::StrCat("/", *path);
@@ -153,7 +169,8 @@ absl::Status SetLinux(const PodSandboxConfig& config, const HostAbilities& host,
   ASSIGN_OR_RETURN(request.namespaces,
                    PodNamespacesFromCri(context, host, kSecurityContext));
   ASSIGN_OR_RETURN(request.cgroup_parent,
-                   CgroupParentFromCri(config.linux().cgroup_parent()));
+                   CgroupParentFromCri(config.linux().cgroup_parent(),
+                                       host.systemd_cgroups));
   ASSIGN_OR_RETURN(
       request.overhead,
       PodOverheadFromCri(config.linux().overhead(), "config.linux.overhead"));

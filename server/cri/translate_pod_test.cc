@@ -13,6 +13,7 @@ namespace {
 
 using ::runtime::v1::PodSandboxConfig;
 using ::runtime::v1::RunPodSandboxRequest;
+using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Pair;
@@ -70,6 +71,32 @@ TEST(PodRequestFromCri, TakesTheHandlersThatAreConfigured) {
   host.runtime_handlers = {"fast"};
   ASSERT_OK_AND_ASSIGN(core::PodRequest pod, PodRequestFromCri(request, host));
   EXPECT_EQ(pod.runtime_handler, "fast");
+}
+
+TEST(PodRequestFromCri, WithSystemdTheParentIsASlice) {
+  RunPodSandboxRequest request = GoodRequest();
+  HostAbilities host;
+  host.systemd_cgroups = true;
+  auto& linux = *request.mutable_config()->mutable_linux();
+  for (const char* parent :
+       {"kubepods-pod1.slice", "/kubepods.slice/kubepods-pod1.slice"}) {
+    linux.set_cgroup_parent(parent);
+    ASSERT_OK_AND_ASSIGN(core::PodRequest pod,
+                         PodRequestFromCri(request, host));
+    EXPECT_EQ(pod.cgroup_parent, "/kubepods.slice/kubepods-pod1.slice");
+  }
+  linux.set_cgroup_parent("");
+  ASSERT_OK_AND_ASSIGN(core::PodRequest pod, PodRequestFromCri(request, host));
+  EXPECT_EQ(pod.cgroup_parent, "");
+  for (const char* parent : {"/kubepods/pod1", "/kubepods-pod1.slice", "/",
+                             "a..slice/", "a.scope", "-.slice"}) {
+    linux.set_cgroup_parent(parent);
+    EXPECT_THAT(PodRequestFromCri(request, host),
+                StatusIs(absl::StatusCode::kInvalidArgument,
+                         AllOf(HasSubstr("config.linux.cgroup_parent"),
+                               HasSubstr("the cgroup driver is systemd"))))
+        << parent;
+  }
 }
 
 TEST(PodRequestFromCri, TakesOverheadAndResources) {
@@ -183,6 +210,12 @@ const std::vector<BadCase>& BadCases() {
       {"a slice as cgroup parent",
        [](R& r) {
          Config(r).mutable_linux()->set_cgroup_parent("kubepods-a.slice");
+       },
+       kInvalid, "cgroupfs"},
+      {"the path of a slice as cgroup parent",
+       [](R& r) {
+         Config(r).mutable_linux()->set_cgroup_parent(
+             "/kubepods.slice/kubepods-a.slice/");
        },
        kInvalid, "cgroupfs"},
       {"relative cgroup parent",

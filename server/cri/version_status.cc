@@ -83,6 +83,8 @@ std::string HostJson(const Services& services) {
   JsonObject json;
   json.Text("kernel", services.facts.kernel)
       .Text("cgroup_mode", services.facts.cgroup_mode)
+      .Text("cgroup_driver", services.facts.cgroup_driver)
+      .Text("cgroup_driver_reason", services.facts.cgroup_driver_reason)
       .Texts("cgroup_controllers", services.facts.controllers)
       .Flag("apparmor", services.host.apparmor)
       .Flag("selinux", services.host.selinux)
@@ -163,7 +165,9 @@ grpc::ServerUnaryReactor* RuntimeRpcs::RuntimeConfig(
     const runtime::v1::RuntimeConfigRequest* /*request*/,
     runtime::v1::RuntimeConfigResponse* response) {
   runtime::v1::RuntimeConfigResponse config;
-  config.mutable_linux()->set_cgroup_driver(runtime::v1::CGROUPFS);
+  config.mutable_linux()->set_cgroup_driver(services_.host.systemd_cgroups
+                                                ? runtime::v1::SYSTEMD
+                                                : runtime::v1::CGROUPFS);
   return AnswerNow<runtime::v1::RuntimeConfigResponse>(
       context, {"RuntimeConfig", ""}, std::move(config), response);
 }
