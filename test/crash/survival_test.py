@@ -169,7 +169,7 @@ class Survival(gantry_case.GantryCase):
         container = self.make_container(pod)
         pause = next(
             pid for pid in host.cgroup_processes(
-                f"{self.server.cgroup_parent}/{pod}")
+                self.server.pod_cgroup(pod))
             if host.status(pid)["NSpid"].split()[-1] == "1")
         os.kill(pause, signal.SIGKILL)
         # The kernel ends a PID namespace with its first process.
@@ -243,7 +243,7 @@ class Survival(gantry_case.GantryCase):
         self.assertNotIn(pod, [p.id for p in self.list_pods()])
         self.set_aside(pod)
         # Cgroups of the whole pod, wherever its client wanted them.
-        cgroup = f"{self.server.cgroup_parent}/{pod}"
+        cgroup = self.server.pod_cgroup(pod)
         self.assertEqual([path for path in host.hierarchies().values()
                           if os.path.exists(path + cgroup)], [])
         self.assertEqual(host.mounts_below(f"{self.server.run}/pods/{pod}"),
@@ -256,7 +256,7 @@ class Survival(gantry_case.GantryCase):
             created = self.create(victim, self.container_config())
             kept = self.make_container(other)
             pids = host.cgroup_processes(
-                f"{self.server.cgroup_parent}/{victim}")
+                self.server.pod_cgroup(victim))
             self.assertGreaterEqual(len(pids), 1 if pid == "CONTAINER" else 2)
             kept_pid = self.pid(kept)
             self.lose_pod(victim)

@@ -11,6 +11,7 @@ import gantry_cgroup as cgroup
 import gantry_host as host
 from gantry_case import BUSYBOX, FOREVER, STRESS, say, wait_until
 from gantry_fields import covers
+from gantry_server import CGROUP_DRIVER
 
 MIB = 1 << 20
 # A whole core busy, and a child that inherits everything.
@@ -266,11 +267,16 @@ class Cgroup(gantry_case.GantryCase):
         pod = self.make_pod(cgroup_parent="")
         container = self.make_container(pod)
         path = self.path(container)
-        self.assertEqual(path, f"/gantry/{pod}/{container}")
+        at = f"/gantry/{pod}"
+        expected = f"{at}/{container}"
+        if CGROUP_DRIVER == "systemd":
+            at = f"/gantry.slice/gantry-{pod}.slice"
+            expected = f"{at}/gantry-{container}.scope/container"
+        self.assertEqual(path, expected)
         self.assertIn(self.pid(container), host.cgroup_processes(path))
         self.remove_pod(pod)
         self.assertEqual([point for point in host.hierarchies().values()
-                          if os.path.exists(f"{point}/gantry/{pod}")], [])
+                          if os.path.exists(point + at)], [])
 
 
 if __name__ == "__main__":

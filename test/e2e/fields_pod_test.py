@@ -10,6 +10,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
 import gantry_case
 import gantry_host as host
 from gantry_fields import covers
+from gantry_server import CGROUP_DRIVER
 
 # What Kubernetes lets through, and what it does not.
 ODD = {"a.b/c-d_e": "v", "empty": "", "multi\nline": "ünïcode \t value",
@@ -175,7 +176,7 @@ class Pods(gantry_case.GantryCase):
                                     verbose=True).info["info"])
         self.assertEqual(config.linux.cgroup_parent, self.server.cgroup_parent)
         self.assertEqual(info["cgroup_path"],
-                         f"{config.linux.cgroup_parent}/{pod}")
+                         self.server.pod_cgroup(pod))
         self.assertEqual((info["overhead"]["cpu_shares"],
                           info["resources"]["cpu_shares"]), ("10", "20"))
         container = self.make_container(pod)
@@ -191,7 +192,8 @@ class Pods(gantry_case.GantryCase):
             config.linux.sysctls[name] = "1"
             self.assert_code("INVALID_ARGUMENT", "RunPodSandbox",
                              "config.linux", config=config)
-        for parent in ("relative", "kubepods.slice", "/a/../b"):
+        for parent in ("relative", "/a/../b", "/kubepods"
+                       if CGROUP_DRIVER == "systemd" else "kubepods.slice"):
             self.assert_code(
                 "INVALID_ARGUMENT", "RunPodSandbox",
                 "config.linux.cgroup_parent",

@@ -11,6 +11,7 @@ import gantry_case
 import gantry_host as host
 import grpc
 from gantry_fields import covers, covers_unset
+from gantry_server import CGROUP_DRIVER
 
 HANDLERS = ("fast",)
 
@@ -72,11 +73,13 @@ class Runtime(gantry_case.GantryCase):
 
     @covers("RuntimeService.RuntimeConfig", "RuntimeConfigResponse.linux",
             "LinuxRuntimeConfiguration.cgroup_driver",
-            "CgroupDriver.CGROUPFS")
-    @covers_unset("CgroupDriver.SYSTEMD")
+            "CgroupDriver." + CGROUP_DRIVER.upper())
+    @covers_unset("CgroupDriver.CGROUPFS" if CGROUP_DRIVER == "systemd"
+                  else "CgroupDriver.SYSTEMD")
     def test_the_cgroup_driver(self):
         linux = self.call("RuntimeConfig").linux
-        self.assertEqual(linux.cgroup_driver, self.api.CGROUPFS)
+        self.assertEqual(self.api.CgroupDriver.Name(linux.cgroup_driver),
+                         CGROUP_DRIVER.upper())
 
     @covers("RuntimeService.UpdateRuntimeConfig",
             "UpdateRuntimeConfigRequest.runtime_config",

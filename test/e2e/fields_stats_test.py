@@ -179,7 +179,7 @@ class Stats(gantry_case.GantryCase):
         pod = self.make_pod()
         self.busy(pod)
         point = cgroup.unified() or "/sys/fs/cgroup"
-        if not os.path.exists(f"{point}{self.server.cgroup_parent}/{pod}"
+        if not os.path.exists(f"{point}{self.server.pod_cgroup(pod)}"
                               "/io.pressure"):
             self.skipTest("this kernel tells of no pressure")
         io = self.pod_stats(pod).linux.io

@@ -158,7 +158,7 @@ class Lifecycle(gantry_case.GantryCase):
         self.assertEqual(host.cgroup_processes(self.server.cgroup_parent),
                          set())
         wait_until(lambda: not host.cgroup_dirs(
-            f"{self.server.cgroup_parent}/{pod}"),
+            self.server.pod_cgroup(pod)),
             "the container's cgroup is gone")
 
     # -- ends

@@ -17,7 +17,9 @@ import grpc
 import gantry_fields
 import gantry_host as host
 import gantry_results
-from gantry_server import DEADLINE, Programs, Server, image_file, stubs
+import gantry_systemd
+from gantry_server import CGROUP_DRIVER, DEADLINE, Programs, Server
+from gantry_server import image_file, stubs
 from gantry_server import wait_until
 
 BUSYBOX = "localhost/busybox:latest"
@@ -159,6 +161,9 @@ class GantryCase(unittest.TestCase):
             left = [point for point in host.mounts_below(server.top)
                     if point != server.run]
             left += host.cgroup_dirs(server.cgroup_parent)
+            if CGROUP_DRIVER != "cgroupfs":
+                left += gantry_systemd.units_in(
+                    os.path.basename(server.cgroup_parent))
             left += [host.describe(pid)
                      for pid in host.processes_using(server.top)
                      if pid != server.process.pid]

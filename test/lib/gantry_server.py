@@ -20,6 +20,7 @@ import grpc
 
 import gantry_fields
 import gantry_host as host
+import gantry_systemd
 
 # The root of the workspace, or of the runfiles: never resolved, for below
 # Bazel only the runfiles have the generated neighbours.
@@ -31,6 +32,8 @@ DEADLINE = 60
 READY_DEADLINE = 60
 MESSAGE_LIMIT = 64 << 20
 PROTOS = ("proto/cri/v1/api.proto", "proto/admin.proto")
+# Of every server: "cgroupfs", "systemd" or "auto", which need one.
+CGROUP_DRIVER = os.environ.get("GANTRY_TEST_CGROUP_DRIVER", "cgroupfs")
 
 
 class Programs:
@@ -95,18 +98,26 @@ class Server:
         self.log_path = self.top + "/gantryd.log"
         self.config = self.top + "/gantryd.toml"
         # As a kubelet does: the parent is the client's, made before.
-        self.cgroup_parent = "/" + os.path.basename(self.top)
+        name = os.path.basename(self.top)
+        if CGROUP_DRIVER != "cgroupfs":
+            name = name.replace("-", "_") + ".slice"
+        self.cgroup_parent = "/" + name
         self.process = None
         self.channel = None
         self.more_config = ""
         self.was_killed = False
         os.mkdir(self.logs)
-        host.make_cgroup(self.cgroup_parent)
+        if CGROUP_DRIVER == "cgroupfs":
+            host.make_cgroup(self.cgroup_parent)
+        else:
+            gantry_systemd.systemctl("start", name)
 
     # -- its life
 
     def command(self, *more):
         with open(self.config, "w", encoding="utf-8") as out:
+            if "cgroup_driver" not in self.more_config:
+                out.write(f'cgroup_driver = "{CGROUP_DRIVER}"\n')
             out.write(f'shim_path = "{Programs.shim}"\n' + self.more_config)
             if "[network]" not in self.more_config:
                 out.write(f'\n[network]\nprovider = "{self.network}"\n')
@@ -198,11 +209,21 @@ class Server:
         # A server that could not end by itself left its run directory mounted.
         expected = [self.run] if self.was_killed else []
         left = host.end_everything(self.top, self.cgroup_parent, expected)
+        if CGROUP_DRIVER != "cgroupfs":
+            left += gantry_systemd.end_slice(
+                os.path.basename(self.cgroup_parent))
         shutil.rmtree(self.top, ignore_errors=True)
         if self.netns is not None:
             os.close(self.netns)
             self.netns = None
         return left
+
+    def pod_cgroup(self, pod):
+        """Where the pod's cgroup is that is below cgroup_parent."""
+        if CGROUP_DRIVER == "cgroupfs":
+            return f"{self.cgroup_parent}/{pod}"
+        name = os.path.basename(self.cgroup_parent)[:-len(".slice")]
+        return f"{self.cgroup_parent}/{name}-{pod}.slice"
 
     # -- calls
 

@@ -32,7 +32,7 @@ PROGRAMS = {
 }
 IMAGES = "//test/fixtures:images"
 # Of the tree: the tests and what they read.
-TREES = ("proto", "test", "tools/apparmor", "tools/lib.sh")
+TREES = ("proto", "test", "tools/apparmor", "tools/lib.sh", "tools/systemd")
 
 _E2E = sorted(
     f"test/e2e/{name}" for name in os.listdir(f"{TOP}/test/e2e")
@@ -59,6 +59,8 @@ SUITES = {
 }
 # Of the machines with SELinux.
 SUITES["selinux"] = ["test/vm/boot_test.py", "test/vm/selinux_test.py"]
+# Of the machine v2: the cgroup driver of that name, and gantryd as a service.
+SUITES["systemd"] = ["test/vm/systemd_test.py"]
 # Seconds that one test may take: emulation is some ten times as slow.
 TIMEOUT = 1500
 CRITEST_TIMEOUT = 5000
