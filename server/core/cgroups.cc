@@ -11,6 +11,7 @@
 #include "runtime/base/status.h"
 #include "runtime/cgroup/cgroup_manager.h"
 #include "runtime/cgroup/spec_resources.h"
+#include "runtime/cgroup/subgroup.h"
 #include "runtime/cgroup/systemd/properties.h"
 #include "runtime/cgroup/systemd/unit_names.h"
 #include "runtime/cgroup/systemd/units.h"
@@ -51,12 +52,12 @@ absl::Status MakeScope(Node& node, const record::ContainerRecord& container,
         absl::StrCat("systemd has made unit ", unit->name, ", but process ",
                      shim, " is not in cgroup ", unit->path));
   }
-  // A cgroup that has processes of its own hands down no controllers.
-  ASSIGN_OR_RETURN(
-      cgroup::Manager leaf,
-      cgroup::Manager::For(node.cgroups,
-                           absl::StrCat(unit->path, "/", systemd::kShimGroup)));
-  RETURN_IF_ERROR(leaf.Create());
+  // Without controllers: a cgroup that has processes must not hand any down
+  // (it would become a threaded one). The shim enables them once it has left.
+  ASSIGN_OR_RETURN(cgroup::Manager scope,
+                   cgroup::Manager::For(node.cgroups, unit->path));
+  ASSIGN_OR_RETURN(cgroup::Subgroup leaf,
+                   scope.MakeSubgroup(systemd::kShimGroup));
   return leaf.AddProcess(shim);
 }
 

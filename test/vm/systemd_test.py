@@ -60,7 +60,7 @@ class Units(SystemdCase):
         self.assertIn(facts["cgroup_driver_reason"], self.server.log())
         told = json.loads(subprocess.run(
             ["tools/ctl/gantryctl", "--endpoint",
-             "unix://" + self.server.socket, "info"],
+             "unix://" + self.server.socket, "--output", "json", "info"],
             check=True, capture_output=True, text=True).stdout)
         self.assertEqual(told["host"]["cgroup_driver"], "systemd")
 
