@@ -1,6 +1,8 @@
 #include "runtime/image/layer_store.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <utility>
@@ -9,6 +11,8 @@
 #include "absl/strings/str_cat.h"
 #include "proto/image_record.pb.h"
 #include "runtime/base/status.h"
+#include "runtime/state/record_format.h"
+#include "runtime/sys/atomic_write.h"
 #include "runtime/sys/file.h"
 
 namespace gantry::image {
@@ -16,6 +20,8 @@ namespace {
 
 constexpr char kFs[] = "fs";
 constexpr char kRecord[] = "record";
+// A record before Commit gives it its name.
+constexpr char kNewRecord[] = "record.new";
 constexpr int64_t kBlockBytes = 512;  // unit of st_blocks, stat(2)
 constexpr char kDigits[] = "0123456789abcdefghijklmnopqrstuvwxyz";
 
@@ -51,6 +57,18 @@ std::string Removed(absl::string_view name) {
 
 std::string RecordOf(absl::string_view name) {
   return absl::StrCat(name, "/", kRecord);
+}
+
+std::string NewRecordOf(absl::string_view name) {
+  return absl::StrCat(name, "/", kNewRecord);
+}
+
+std::string Encode(const LayerInfo& layer) {
+  record::LayerRecord record;
+  record.set_diff_id(layer.diff_id.ToString());
+  record.set_bytes(layer.usage.bytes);
+  record.set_inodes(layer.usage.inodes);
+  return state::EncodeRecord(record.SerializeAsString());
 }
 
 absl::StatusOr<LayerInfo> Decode(const std::string& name,
@@ -169,6 +187,15 @@ absl::StatusOr<LayerInfo> LayerStore::Publish(std::unique_ptr<LayerDraft> draft,
   ASSIGN_OR_RETURN(rootfs::Usage usage, rootfs::UsageOf(draft->fs_fd()));
   LayerInfo layer = {.diff_id = diff_id, .name = draft->name_, .usage = usage};
   if (std::optional<LayerInfo> other = Find(diff_id)) return *other;
+  {
+    ASSIGN_OR_RETURN(UniqueFd directory,
+                     sys::OpenAt(dir_.get(), Temporary(draft->name_),
+                                 O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
+    RETURN_IF_ERROR(sys::AtomicWriteAt(directory.get(), kNewRecord,
+                                       Encode(layer), 0600,
+                                       sys::Durability::kCrash))
+        << "layer " << draft->name_;
+  }
   RETURN_IF_ERROR(sys::RenameAt(dir_.get(), Temporary(draft->name_), dir_.get(),
                                 draft->name_));
   draft->published_ = true;
@@ -183,7 +210,18 @@ absl::StatusOr<LayerInfo> LayerStore::Publish(std::unique_ptr<LayerDraft> draft,
   return layer;
 }
 
+// Two images with one new layer may be committed at the same time.
+absl::Status LayerStore::NameRecord(const std::string& name) {
+  absl::Status named =
+      sys::RenameAt(dir_.get(), NewRecordOf(name), dir_.get(), RecordOf(name));
+  if (absl::IsNotFound(named) && sys::ExistsAt(dir_.get(), RecordOf(name))) {
+    return absl::OkStatus();
+  }
+  return named;
+}
+
 absl::Status LayerStore::Commit(const std::vector<Digest>& diff_ids) {
+  std::vector<Digest> named;
   for (const Digest& diff_id : diff_ids) {
     std::optional<LayerInfo> layer = Find(diff_id);
     if (!layer) {
@@ -191,15 +229,15 @@ absl::Status LayerStore::Commit(const std::vector<Digest>& diff_ids) {
           absl::StrCat("layer ", diff_id.ToString(), " is not in the store"));
     }
     if (layer->committed) continue;
-    record::LayerRecord record;
-    record.set_diff_id(diff_id.ToString());
-    record.set_bytes(layer->usage.bytes);
-    record.set_inodes(layer->usage.inodes);
-    absl::Status written =
-        records_->Create(layer->name, record.SerializeAsString());
-    // Two images with one new layer may be committed at the same time.
-    if (!written.ok() && !absl::IsAlreadyExists(written)) return written;
-    absl::MutexLock lock(&mutex_);
+    RETURN_IF_ERROR(NameRecord(layer->name)) << "layer " << layer->name;
+    named.push_back(diff_id);
+  }
+  // Their content was on the disk before: this is for all their names.
+  if (!named.empty() && syncfs(dir_.get()) != 0) {
+    return ErrnoStatus(errno, "sync the layers' records");
+  }
+  absl::MutexLock lock(&mutex_);
+  for (const Digest& diff_id : named) {
     auto it = layers_.find(diff_id);
     if (it != layers_.end()) it->second.committed = true;
   }

@@ -4,8 +4,9 @@
 // The life of a layer: Begin makes DIR/.new-N; the unpacker fills it; Publish
 // renames it to DIR/N once its diffID was found right, and it can be used and
 // shared in this process; Commit, after one syncfs for all layers of an image,
-// writes the records. At Open a directory without a sound record is removed:
-// after a power cut a layer is either whole or not there.
+// gives their records, written before it, their name. At Open a directory
+// without a sound record is removed: after a power cut a layer is either whole
+// or not there.
 //
 // A damaged layer is retired: its record goes, so that it is not found any more
 // and the next pull unpacks it anew under another N; its directory stays for
@@ -84,7 +85,7 @@ class LayerStore {
   // and this draft is thrown away.
   absl::StatusOr<LayerInfo> Publish(std::unique_ptr<LayerDraft> draft,
                                     const Digest& diff_id);
-  // Writes the records of published layers. The caller has synced.
+  // Makes published layers last. The caller has synced since they were.
   absl::Status Commit(const std::vector<Digest>& diff_ids);
 
   HoldTable::Hold Hold(const Digest& diff_id) {
@@ -116,6 +117,7 @@ class LayerStore {
   LayerStore() = default;
   absl::Status Recover(const LayerInUse& in_use,
                        std::vector<absl::Status>* problems);
+  absl::Status NameRecord(const std::string& name);
   absl::Status RemoveDirectory(const std::string& name);
 
   UniqueFd dir_;

@@ -93,6 +93,17 @@ TEST_F(LayerStoreTest, CommittedLayersSurviveUncommittedOnesGo) {
   EXPECT_NE(Publish(b_).name, "1");
 }
 
+// Its content may be synced with the layer; its name vouches for both.
+TEST_F(LayerStoreTest, RecordHasItsNameAfterCommitOnly) {
+  Publish(a_);
+  EXPECT_TRUE(sys::ExistsAt(dir_.fd(), "1/record.new"));
+  EXPECT_FALSE(sys::ExistsAt(dir_.fd(), "1/record"));
+  ASSERT_OK(store_->Commit({a_}));
+  EXPECT_FALSE(sys::ExistsAt(dir_.fd(), "1/record.new"));
+  EXPECT_TRUE(sys::ExistsAt(dir_.fd(), "1/record"));
+  EXPECT_OK(store_->Commit({a_}));
+}
+
 TEST_F(LayerStoreTest, DamagedRecordCostsThatLayerOnly) {
   Publish(a_);
   Publish(b_);
