@@ -88,8 +88,8 @@ TEST(PodRequestFromCri, WithSystemdTheParentIsASlice) {
   linux.set_cgroup_parent("");
   ASSERT_OK_AND_ASSIGN(core::PodRequest pod, PodRequestFromCri(request, host));
   EXPECT_EQ(pod.cgroup_parent, "");
-  for (const char* parent : {"/kubepods/pod1", "/kubepods-pod1.slice", "/",
-                             "a..slice/", "a.scope", "-.slice"}) {
+  for (const char* parent :
+       {"/kubepods/pod1", "/kubepods-pod1.slice", "/", "a.scope", "-.slice"}) {
     linux.set_cgroup_parent(parent);
     EXPECT_THAT(PodRequestFromCri(request, host),
                 StatusIs(absl::StatusCode::kInvalidArgument,

@@ -5,7 +5,7 @@
 // own by their description, which names its root directory.
 // Thread safety: any thread, but one caller per unit at a time. Blocks for
 // systemd: milliseconds, seconds while it reloads, and at most a minute.
-// Errors: as Bus, but that UNAVAILABLE is tried again for ten seconds.
+// Errors: as Bus, but that UNAVAILABLE is tried again for twenty seconds.
 
 #ifndef GANTRY_RUNTIME_CGROUP_SYSTEMD_UNITS_H_
 #define GANTRY_RUNTIME_CGROUP_SYSTEMD_UNITS_H_
@@ -39,7 +39,7 @@ class Units {
  public:
   // `owner`: the server's root directory.
   Units(std::unique_ptr<Bus> bus, std::string owner,
-        std::chrono::milliseconds patience = std::chrono::seconds(10))
+        std::chrono::milliseconds patience = std::chrono::seconds(20))
       : bus_(std::move(bus)), owner_(std::move(owner)), patience_(patience) {}
 
   // Systemd's version, as the sign that it answers. Not tried again.
