@@ -438,12 +438,10 @@ class Crash(SystemdCase):
         wait_until(lambda: seen() == wanted or say(seen() ^ wanted),
                    "only units of what is there", 10, 0.5)
 
-    MOMENTS = (0, 0.02, 0.05, 0.08, 0.12, 0.16, 0.2, 0.3, 0.5)
-
     def test_starts(self):
         pod = self.make_pod()
         states = []
-        for after in self.MOMENTS:
+        for after in (0, 0.02, 0.05, 0.08, 0.12, 0.16, 0.2, 0.3, 0.5):
             container = self.create(pod, self.container_config())
             self.cut(after, "StartContainer", container_id=container)
             states.append(self.state(container))
@@ -459,7 +457,7 @@ class Crash(SystemdCase):
 
     def test_pods(self):
         found = []
-        for after in self.MOMENTS:
+        for after in (0.02, 0.06, 0.12, 0.2, 0.3, 0.5, 0.8, 1.2):
             config = self.pod_config(pid="POD")
             self.cut(after, "RunPodSandbox", config=config)
             found.append(len(self.list_pods()))
