@@ -316,9 +316,7 @@ class Mirrors(RegistryCase):
                                 words)
             self.assertIn(folder, said)
 
-
-    # As a mirror out of order would, or one that was broken into. Seen to fail
-    # with FromEachHost() calling its function once.
+    # As a mirror out of order would, or one that was broken into.
     def test_wrong_blobs_of_a_mirror_come_from_the_registry(self):
         mirror, registry = self.registry(), self.registry()
         self.settings(registry.host, f'[host."{mirror.url}"]\n')
@@ -449,8 +447,7 @@ class Ranges(RegistryCase):
             time.sleep(0.05)
         self.assertEqual(registry.at_once, 0)
 
-    # CVE-2020-15157, of the redirects of ranges. Seen to fail with
-    # Authorization kept in CurlClient::Redirect.
+    # CVE-2020-15157, of the redirects of ranges.
     def test_redirected_ranges_take_no_credentials_along(self):
         registry, store = self.registry(), self.registry()
         registry.token, registry.basic = "t0ken", "me:s3cret"
