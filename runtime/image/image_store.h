@@ -79,6 +79,10 @@ class ImageStore {
   };
   absl::StatusOr<Lowers> LowersOf(const record::ImageRecord& image);
 
+  // Writes to the disk what has come in so far, so that Put has less to wait
+  // for. It promises nothing: a failure is seen by Put.
+  void SyncAhead() const;
+
   // Makes everything durable and the image visible, and complete. If the id is
   // known, tags and digests are added to it. Tags are taken away from other
   // images. All layers and blobs must be there.

@@ -20,6 +20,9 @@
 namespace gantry::core {
 namespace {
 
+// So much of the blobs is worth a sync ahead. Less would be many small ones.
+constexpr int64_t kSyncAheadBytes = int64_t{8} << 20;
+
 // One pull under way. Its lanes take the next layer each, until there is none
 // or one of them failed.
 class LayerPull {
@@ -36,6 +39,8 @@ class LayerPull {
   work::Task<void> Lane();
   work::Task<absl::Status> Fetch(size_t i);
   void Tell(size_t i, LayerPhase phase, int64_t done) const;
+  // Has what came in written to the disk from time to time, while more comes.
+  void NoteReceived(int64_t bytes);
   // Ends the other layers; the first failure is the pull's.
   void Fail(const absl::Status& status);
   absl::Status failure() const {
@@ -51,6 +56,10 @@ class LayerPull {
   // Large layers first, so that none of them is left to run alone at the end.
   std::vector<size_t> order_;
   std::atomic<size_t> next_ = 0;
+  // Bytes of blobs since the last sync ahead, of which there is one at a time.
+  std::atomic<int64_t> unsynced_ = 0;
+  const std::shared_ptr<std::atomic<bool>> syncing_ =
+      std::make_shared<std::atomic<bool>>(false);
   mutable absl::Mutex mutex_;
   absl::Status failure_ ABSL_GUARDED_BY(mutex_);
 };
@@ -64,6 +73,17 @@ void LayerPull::Tell(size_t i, LayerPhase phase, int64_t done) const {
                      .phase = phase,
                      .done = done,
                      .total = blob.size});
+}
+
+void LayerPull::NoteReceived(int64_t bytes) {
+  unsynced_ += bytes;
+  if (unsynced_ < kSyncAheadBytes || syncing_->exchange(true)) return;
+  unsynced_ = 0;
+  // The pull may end before it does.
+  means_.receive_executor.Post([&images = means_.images, syncing = syncing_] {
+    images.SyncAhead();
+    *syncing = false;
+  });
 }
 
 void LayerPull::Fail(const absl::Status& status) {
@@ -110,8 +130,12 @@ work::Task<absl::Status> LayerPull::Fetch(size_t i) {
   bool fetched = false;
   absl::Status status = co_await work::RunOn(
       means_.blocking_executor, means_.executor, [this, i, &fetched] {
-        return pull_->FetchLayer(i, [this, i, &fetched](int64_t bytes) {
+        int64_t before = 0;
+        return pull_->FetchLayer(i, [&, this, i](int64_t bytes) {
           fetched = true;
+          // Fetched anew, it begins anew.
+          NoteReceived(bytes > before ? bytes - before : bytes);
+          before = bytes;
           Tell(i, LayerPhase::kPulling, bytes);
         });
       });

@@ -71,7 +71,8 @@ struct PullMeans {
   // A second thread for each layer; has as many as blocking_executor, so that
   // none of that one's waits for nothing.
   work::Executor& layer_executor;
-  // For the parallel ranges of large layers, which also do without.
+  // For the parallel ranges of large layers and for syncs ahead; both do
+  // without.
   work::Executor& receive_executor;
   // "layer/DIFFID" is held while a layer is fetched.
   work::KeyedLock& locks;
