@@ -212,8 +212,6 @@ absl::Status Daemon::Parts::ChooseDriver() {
   ASSIGN_OR_RETURN(
       cgroup_driver,
       ChooseCgroupDriver(config.cgroup_driver, host.cgroup_mode, version));
-  LOG(INFO) << "cgroup driver: " << cgroup_driver.name() << " ("
-            << cgroup_driver.reason << ")";
   return absl::OkStatus();
 }
 
@@ -302,6 +300,8 @@ absl::Status Daemon::Parts::Build() {
   ASSIGN_OR_RETURN(stream_server,
                    streaming::StreamServer::Start(
                        StreamOptionsOf(config.streaming), *streams));
+  LOG(INFO) << "cgroup driver: " << cgroup_driver.name() << " ("
+            << cgroup_driver.reason << ")";
   LOG_IF(WARNING, host.selinux_without_contexts)
       << "SELinux is on, but its policy has no labels for containers: they "
          "have the server's";

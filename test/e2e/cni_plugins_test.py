@@ -12,15 +12,15 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 "../lib"))
-import cni_test
 import gantry_case
+import gantry_cni_case
 import gantry_host as host
 from gantry_case import say, wait_until
 
 TIMEOUT = 3
 
 
-class PluginsCase(cni_test.CniCase):
+class PluginsCase(gantry_cni_case.CniCase):
 
     @classmethod
     def prepare(cls, cni):

@@ -5,7 +5,6 @@ GANTRY_TEST_CNI_PODS: how many pods come and go in the last test (20).
 """
 
 import concurrent.futures
-import json
 import os
 import subprocess
 import sys
@@ -15,8 +14,8 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 "../lib"))
 import gantry_case
 import gantry_cni
+import gantry_cni_case
 import gantry_host as host
-import gantry_traffic
 from gantry_case import say, wait_until
 from gantry_cni import GATEWAY4, GATEWAY6
 from gantry_traffic import KINDS, listen, send
@@ -25,36 +24,8 @@ PODS = int(os.environ.get("GANTRY_TEST_CNI_PODS", "20"))
 HAS_PLUGINS = os.path.exists(gantry_cni.DEBIAN_PLUGINS + "/bridge")
 
 
-class CniCase(gantry_traffic.TrafficCase):
-    NETWORK = "cni"
-    PROVIDER = "cni"
-
-    @classmethod
-    def new_server(cls):
-        server = super().new_server()
-        cls.cni = gantry_cni.Cni(server, cls.PROVIDER)
-        cls.prepare(cls.cni)
-        return server
-
-    @classmethod
-    def prepare(cls, cni):
-        cni.write("10-podnet.conflist", cni.bridge_list())
-
-    def assert_nothing_left(self):
-        super().assert_nothing_left()
-        wait_until(lambda: not self.cni.left(),
-                   f"nothing of CNI is left: {self.cni.left()[:20]}", 10)
-
-    def facts(self):
-        return json.loads(self.call("Status", verbose=True).info["network"])
-
-    def network_condition(self):
-        return next(c for c in self.call("Status").status.conditions
-                    if c.type == "NetworkReady")
-
-
 @unittest.skipUnless(HAS_PLUGINS, "no containernetworking-plugins")
-class BridgePlugins(CniCase):
+class BridgePlugins(gantry_cni_case.CniCase):
 
     def test_a_pod_has_addresses_routes_and_a_name(self):
         pod = self.make_pod(hostname="web")
@@ -242,7 +213,7 @@ class BridgePlugins(CniCase):
 
 
 @unittest.skipUnless(HAS_PLUGINS, "no containernetworking-plugins")
-class Switch(CniCase):
+class Switch(gantry_cni_case.CniCase):
     """network.provider = "auto": whatever new pods get, a pod is detached by
     the one that attached it."""
     PROVIDER = "auto"
