@@ -1,6 +1,7 @@
 #include "server/core/image_service.h"
 
 #include <fcntl.h>
+#include <malloc.h>
 
 #include <optional>
 #include <utility>
@@ -23,6 +24,13 @@ using image::ImportedImage;
 bool IsPassing(const absl::Status& error) {
   return absl::IsUnavailable(error) || absl::IsDeadlineExceeded(error) ||
          absl::IsCancelled(error);
+}
+
+// What an image has taken goes back to the kernel. There are several heaps
+// (M_ARENA_MAX), and the next image may use another one.
+work::Task<void> GiveBackMemory(Node& node) {
+  co_await work::RunOn(node.blocking_executor, node.executor,
+                       [] { return malloc_trim(0); });
 }
 
 }  // namespace
@@ -63,6 +71,7 @@ work::Task<absl::StatusOr<std::string>> ImageService::Pull(
   absl::StatusOr<record::ImageRecord> image =
       co_await RunPull(means, registry, reference, std::move(options));
   if (!image.ok() && !IsPassing(image.status())) co_await CollectGarbage();
+  co_await GiveBackMemory(node_);
   CO_RETURN_IF_ERROR(image) << "pull " << name;
   LOG(INFO) << "pulled " << name << " as " << image->id();
   co_return image->id();
@@ -75,6 +84,7 @@ work::Task<absl::StatusOr<std::vector<ImportedImage>>> ImageService::LoadPath(
         return image::ImportPath(path, &node_.images, image::ImportOptions{});
       });
   if (!images.ok()) co_await CollectGarbage();
+  co_await GiveBackMemory(node_);
   CO_RETURN_IF_ERROR(images) << "load " << path;
   co_return images;
 }
@@ -87,6 +97,7 @@ work::Task<absl::StatusOr<std::vector<ImportedImage>>> ImageService::LoadStream(
                              image::ImportOptions{});
       });
   if (!images.ok()) co_await CollectGarbage();
+  co_await GiveBackMemory(node_);
   CO_RETURN_IF_ERROR(images) << "load an image archive";
   co_return images;
 }
