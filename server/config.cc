@@ -4,20 +4,18 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 
-#include <algorithm>
 #include <cstdint>
 #include <utility>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_split.h"
 #include "runtime/base/status.h"
 #include "runtime/conf/size.h"
 #include "runtime/conf/table.h"
 #include "runtime/image/reference.h"
-#include "runtime/net/ip.h"
 #include "runtime/sys/file.h"
+#include "server/config_keys.h"
 #include "server/core/layer_limit.h"
 
 namespace gantry::server {
@@ -36,24 +34,6 @@ constexpr std::pair<absl::string_view, LogLevel> kLogLevels[] = {
     {"warning", LogLevel::kWarning},
     {"info", LogLevel::kInfo},
     {"debug", LogLevel::kDebug}};
-
-absl::Status CheckPath(const Where& where, const std::string& path) {
-  auto bad = [&](absl::string_view expected) {
-    return Bad(where,
-               absl::StrCat("expected ", expected, ", found \"", path, "\""));
-  };
-  if (path.empty() || path[0] != '/') return bad("an absolute path");
-  if (path.find('\0') != std::string::npos) {
-    return Bad(where, "expected a path without zero bytes");
-  }
-  if (path.size() == 1) return bad("a directory of gantryd's own");
-  for (absl::string_view part : absl::StrSplit(path.substr(1), '/')) {
-    if (part.empty() || part == "." || part == "..") {
-      return bad("a path without \"..\", \".\" and empty parts");
-    }
-  }
-  return absl::OkStatus();
-}
 
 bool IsInside(absl::string_view path, absl::string_view directory) {
   return path == directory ||
@@ -152,97 +132,6 @@ absl::Status TakeSecurity(Table& top, Config::Security& security) {
                             profile, "\""));
   }
   security.default_seccomp_when_unset = profile == "runtime-default";
-  return table.CheckAllTaken();
-}
-
-// An interface's name as the kernel takes it (dev_valid_name).
-absl::Status CheckInterface(const Where& where, absl::string_view name) {
-  auto is_bad = [](char c) {
-    return !absl::ascii_isgraph(c) || c == '/' || c == ':';
-  };
-  if (name.empty() || name.size() > 15 || name == "." || name == ".." ||
-      std::any_of(name.begin(), name.end(), is_bad)) {
-    return Bad(where, absl::StrCat("expected an interface's name of 1 to 15 "
-                                   "characters, found \"",
-                                   name, "\""));
-  }
-  return absl::OkStatus();
-}
-
-// Room for the network's name, the gateway, a pod and a broadcast address; no
-// bit set beyond the range's length.
-absl::Status CheckSubnet(const Where& where, absl::string_view text, bool v6) {
-  if (text.empty()) return absl::OkStatus();
-  absl::StatusOr<net::IpPrefix> range = net::ParsePrefix(text);
-  const int most = v6 ? 126 : 30;
-  if (!range.ok() || range->address.v6 != v6 || range->bits < 8 ||
-      range->bits > most || range->At(0) != range->address) {
-    return Bad(where,
-               absl::StrCat("expected a range such as \"",
-                            v6 ? "fd92:67a1:5c3e::/64" : "10.92.0.0/16",
-                            "\" (8 to ", most, " bits), found \"", text, "\""));
-  }
-  return absl::OkStatus();
-}
-
-absl::Status TakeSeconds(Table& table, absl::string_view key,
-                         absl::Duration& time) {
-  int seconds = static_cast<int>(absl::ToInt64Seconds(time));
-  RETURN_IF_ERROR(table.Take(key, 1, 3600, seconds));
-  time = absl::Seconds(seconds);
-  return absl::OkStatus();
-}
-
-absl::Status TakeCni(Table& network, Config::Network::Cni& cni) {
-  ASSIGN_OR_RETURN(Table table, network.TakeTable("cni"));
-  RETURN_IF_ERROR(table.Take("config_dir", cni.config_dir));
-  RETURN_IF_ERROR(CheckPath(table.At("config_dir"), cni.config_dir));
-  RETURN_IF_ERROR(table.Take("plugin_dirs", cni.plugin_dirs));
-  for (const std::string& directory : cni.plugin_dirs) {
-    RETURN_IF_ERROR(CheckPath(table.At("plugin_dirs"), directory));
-    // They are told to plugins joined by colons.
-    if (absl::StrContains(directory, ':')) {
-      return Bad(table.At("plugin_dirs"),
-                 absl::StrCat("expected paths without a colon, found \"",
-                              directory, "\""));
-    }
-  }
-  if (cni.plugin_dirs.empty()) {
-    return Bad(table.At("plugin_dirs"), "expected at least one directory");
-  }
-  RETURN_IF_ERROR(table.Take("network_name", cni.network_name));
-  RETURN_IF_ERROR(TakeSeconds(table, "timeout_seconds", cni.timeout));
-  return table.CheckAllTaken();
-}
-
-absl::Status TakeNetwork(Table& top, Config::Network& network) {
-  ASSIGN_OR_RETURN(Table table, top.TakeTable("network"));
-  RETURN_IF_ERROR(table.Take("provider", network.provider));
-  constexpr absl::string_view kProviders[] = {"auto", "bridge", "cni", "none"};
-  if (std::find(std::begin(kProviders), std::end(kProviders),
-                network.provider) == std::end(kProviders)) {
-    return Bad(table.At("provider"),
-               absl::StrCat("expected \"auto\", \"bridge\", \"cni\" or "
-                            "\"none\", found \"",
-                            network.provider, "\""));
-  }
-  RETURN_IF_ERROR(table.Take("bridge", network.bridge));
-  RETURN_IF_ERROR(CheckInterface(table.At("bridge"), network.bridge));
-  RETURN_IF_ERROR(table.Take("subnet4", network.subnet4));
-  RETURN_IF_ERROR(CheckSubnet(table.At("subnet4"), network.subnet4, false));
-  RETURN_IF_ERROR(table.Take("subnet6", network.subnet6));
-  RETURN_IF_ERROR(CheckSubnet(table.At("subnet6"), network.subnet6, true));
-  if (network.subnet4.empty() && network.subnet6.empty()) {
-    return Bad(table.At("subnet6"), "expected subnet4 or subnet6 or both");
-  }
-  RETURN_IF_ERROR(table.Take("mtu", 0, 65535, network.mtu));
-  // The least that the protocols can do with (RFC 791, RFC 8200).
-  const int least = network.subnet6.empty() ? 68 : 1280;
-  if (network.mtu != 0 && network.mtu < least) {
-    return Bad(table.At("mtu"), absl::StrCat("expected 0 or at least ", least,
-                                             ", found ", network.mtu));
-  }
-  RETURN_IF_ERROR(TakeCni(table, network.cni));
   return table.CheckAllTaken();
 }
 
