@@ -100,6 +100,10 @@ bool NeedsPlacement(absl::string_view container_path) {
   return systemd::UnitOf(container_path).has_value();
 }
 
+bool IsKeptBySystemd(const Node& node, absl::string_view path) {
+  return node.units != nullptr && systemd::UnitOf(path).has_value();
+}
+
 absl::Status MakePodCgroup(Node& node, const record::PodRecord& pod) {
   const std::optional<systemd::Unit> unit = systemd::UnitOf(pod.cgroup_path());
   if (unit.has_value() && node.units != nullptr) {

@@ -4,7 +4,7 @@
 // so that pods outlive a change of the driver.
 //
 // Thread safety: any thread; the caller holds the pod's lock. All but the paths
-// block for cgroupfs and for systemd: call them on the blocking executor.
+// block for cgroupfs and for systemd: call them through OnCgroup.
 
 #ifndef GANTRY_SERVER_CORE_CGROUPS_H_
 #define GANTRY_SERVER_CORE_CGROUPS_H_
@@ -13,11 +13,13 @@
 
 #include <chrono>
 #include <string>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "proto/record.pb.h"
 #include "server/core/node.h"
+#include "server/work/executor.h"
 #include "server/work/task.h"
 
 namespace gantry::core {
@@ -33,6 +35,19 @@ std::string PodCgroupOf(absl::string_view container_path);
 
 // Whether a shim has to be placed before it may make this container's cgroup.
 bool NeedsPlacement(absl::string_view container_path);
+
+// Whether systemd is asked for what is done to this cgroup.
+bool IsKeptBySystemd(const Node& node, absl::string_view path);
+
+// Does `work` to the cgroup `path`. Where systemd is asked, which takes
+// milliseconds, on the blocking executor; else, for microseconds, right here:
+// pods do not wait behind the pulls there. `work` captures by reference.
+template <typename F>
+work::Task<absl::Status> OnCgroup(Node& node, const std::string& path, F work) {
+  if (!IsKeptBySystemd(node, path)) co_return work();
+  co_return co_await work::RunOn(node.blocking_executor, node.executor,
+                                 std::move(work));
+}
 
 // The pod's cgroup, without limits; one that is there is taken as it is.
 absl::Status MakePodCgroup(Node& node, const record::PodRecord& pod);

@@ -10,6 +10,7 @@
 #include "runtime/cgroup/systemd/properties.h"
 #include "runtime/cgroup/systemd/unit_names.h"
 #include "runtime/cgroup/systemd/units.h"
+#include "server/core/cgroups.h"
 #include "server/core/merge_resources.h"
 
 namespace gantry::core {
@@ -70,8 +71,8 @@ work::Task<absl::Status> ChangeLimits(Node& node, std::string cgroup_path,
                                       spec::Resources now,
                                       spec::Resources change, UndoStack& undo) {
   UndoStack done;
-  absl::Status changed = co_await work::RunOn(
-      node.blocking_executor, node.executor, [&]() -> absl::Status {
+  absl::Status changed =
+      co_await OnCgroup(node, cgroup_path, [&]() -> absl::Status {
         RETURN_IF_ERROR(ChangeFiles(node, cgroup_path, change, done));
         absl::Status followed =
             ChangeUnit(node, cgroup_path, now, change, done);

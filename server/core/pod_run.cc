@@ -90,8 +90,8 @@ work::Task<absl::Status> MakePod(Node& node, record::PodRecord& pod,
                                  const PodRequest& request) {
   // 1. The pod's cgroup: everything that runs for the pod runs below it.
   absl::Status grouped =
-      co_await work::RunOn(node.blocking_executor, node.executor,
-                           [&node, &pod] { return MakePodCgroup(node, pod); });
+      co_await OnCgroup(node, pod.cgroup_path(),
+                        [&node, &pod] { return MakePodCgroup(node, pod); });
   CO_RETURN_IF_ERROR(grouped) << "make cgroup " << pod.cgroup_path();
 
   // 2. Its directory.

@@ -84,8 +84,8 @@ work::Task<absl::Status> RemovePod(Node& node, record::PodRecord pod) {
     absl::Status removed = co_await RemoveContainer(node, container->id());
     CO_RETURN_IF_ERROR(removed);
   }
-  absl::Status ungrouped = co_await work::RunOn(
-      node.blocking_executor, node.executor, [&node, &pod] {
+  absl::Status ungrouped =
+      co_await OnCgroup(node, pod.cgroup_path(), [&node, &pod] {
         return RemoveCgroup(node, pod.cgroup_path(), kCgroupPatience);
       });
   CO_RETURN_IF_ERROR(ungrouped);
