@@ -34,6 +34,7 @@ using testing::Unified;
 using testing::V2KernelTest;
 
 // Makes so many MiB of clean pages of a file that has no name; false on errors.
+// In /var/tmp, for that is on a disk: a tmpfs's pages cannot be dropped.
 bool FillPageCache(int mib) {
   std::string name = "/var/tmp/gantry-test.XXXXXX";
   // Its descriptor is the process's, to the end: so are the pages.
