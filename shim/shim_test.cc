@@ -1,71 +1,32 @@
 // The real gantry-shim binary, driven as the server drives it.
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <sys/mount.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <memory>
+#include <chrono>
 #include <string>
+#include <utility>
 #include <vector>
 
-#include "absl/strings/match.h"
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "runtime/base/testing/status_matchers.h"
+#include "runtime/base/unique_fd.h"
 #include "runtime/sys/file.h"
-#include "runtime/sys/namespaces.h"
 #include "runtime/sys/pidfd.h"
 #include "runtime/sys/seqpacket.h"
 #include "shim/donation.h"
+#include "shim/testing/shim_case.h"
 #include "shim/testing/shim_harness.h"
 
 namespace gantry::shim::testing {
 namespace {
 
 using ::gantry::testing::StatusIs;
-using ::testing::Contains;
-using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
-
-bool IsExited(const Envelope& event) { return event.has_exited(); }
-
-Envelope SignalMessage(int signal, bool all = false) {
-  Envelope request;
-  request.mutable_signal_request()->set_signal(signal);
-  request.mutable_signal_request()->set_all(all);
-  return request;
-}
-
-int CountFds(pid_t pid) {
-  int count = 0;
-  DIR* dir = opendir(absl::StrCat("/proc/", pid, "/fd").c_str());
-  if (dir == nullptr) return -1;
-  while (readdir(dir) != nullptr) ++count;
-  closedir(dir);
-  return count - 2;
-}
-
-class ShimTest : public ::testing::Test {
- protected:
-  void SetUp() override { before_ = ReadMachineState(); }
-  void TearDown() override {
-    harness_.reset();
-    MachineState after = ReadMachineState();
-    EXPECT_EQ(after.mounts, before_.mounts);
-    EXPECT_EQ(after.cgroups, before_.cgroups);
-  }
-
-  ShimHarness& harness() { return *harness_; }
-  std::unique_ptr<ShimHarness> harness_ = std::make_unique<ShimHarness>();
-  MachineState before_;
-};
 
 TEST_F(ShimTest, MakesNothingBeforeItIsPlaced) {
   plan::ContainerPlan plan = harness().MakePlan({"sleep", "1000"});
@@ -194,116 +155,6 @@ TEST_F(ShimTest, GarbageForAPlanIsAnAnswerNotASilence) {
   ASSERT_TRUE(harness().WaitForShim());
 }
 
-TEST_F(ShimTest, ExecGivesOutputAndExitCode) {
-  auto client = harness().Start(harness().MakePlan({"sleep", "1000"}));
-  ASSERT_OK_AND_ASSIGN(
-      auto outcome,
-      harness().Exec(*client, {"sh", "-c", "cat; echo err >&2; exit 3"},
-                     "input\n"));
-  EXPECT_EQ(outcome.output, "input\nerr\n");
-  EXPECT_EQ(outcome.exit_code, 3);
-  // It is in the container's PID namespace and cgroups.
-  ASSERT_OK_AND_ASSIGN(outcome,
-                       harness().Exec(*client, {"cat", "/proc/1/comm"}));
-  EXPECT_EQ(outcome.output, "sleep\n");
-  ASSERT_OK_AND_ASSIGN(outcome,
-                       harness().Exec(*client, {"cat", "/proc/self/cgroup"}));
-  EXPECT_THAT(outcome.output, ::testing::Not(HasSubstr("gantry")));
-  // In one hierarchy in a cgroup of its own below the container's.
-  EXPECT_THAT(outcome.output, HasSubstr(":/exec-"));
-  EXPECT_THAT(outcome.output, HasSubstr(":memory:/\n"));
-}
-
-TEST_F(ShimTest, ExecOfAMissingProgramIsAnError) {
-  auto client = harness().Start(harness().MakePlan({"sleep", "1000"}));
-  EXPECT_THAT(
-      harness().Exec(*client, {"no-such-program"}),
-      StatusIs(absl::StatusCode::kNotFound, HasSubstr("no-such-program")));
-  // And of one that is not meant.
-  EXPECT_THAT(harness().Exec(*client, {}),
-              StatusIs(absl::StatusCode::kInvalidArgument));
-  ASSERT_OK(harness().Exec(*client, {"true"}));
-}
-
-TEST_F(ShimTest, FiveHundredExecsLeaveNoDescriptor) {
-  auto client = harness().Start(harness().MakePlan({"sleep", "1000"}));
-  ASSERT_OK(harness().Exec(*client, {"true"}));
-  const int before = CountFds(harness().shim_pid());
-  ASSERT_GT(before, 0);
-  for (int i = 0; i < 500; ++i) {
-    ASSERT_OK_AND_ASSIGN(
-        auto outcome,
-        harness().Exec(*client, {i % 50 == 0 ? "false" : "true"}));
-    ASSERT_EQ(outcome.exit_code, i % 50 == 0 ? 1 : 0);
-    if (i % 50 == 0) {
-      ASSERT_FALSE(harness().Exec(*client, {"no-such-program"}).ok());
-    }
-  }
-  EXPECT_EQ(CountFds(harness().shim_pid()), before);
-}
-
-TEST_F(ShimTest, ExecSignalReachesTheWholeTree) {
-  auto client = harness().Start(harness().MakePlan({"sleep", "1000"}));
-  Envelope request;
-  ExecRequest* exec = request.mutable_exec_request();
-  exec->set_exec_id("tree");
-  for (const char* arg : {"sh", "-c",
-                          "sleep 501 & (sleep 502 & sleep 503) & "
-                          // A daemon: forked twice, in a session of its own.
-                          "(setsid sh -c 'sleep 505 & exit' &); sleep 504"}) {
-    exec->add_args(arg);
-  }
-  ASSERT_OK_AND_ASSIGN(Received answer, client->Ask(request));
-  ASSERT_TRUE(answer.message.has_exec_started())
-      << answer.message.error().message();
-  usleep(200000);
-  Envelope kill;
-  kill.mutable_exec_signal_request()->set_exec_id("tree");
-  kill.mutable_exec_signal_request()->set_signal(SIGKILL);
-  kill.mutable_exec_signal_request()->set_tree(true);
-  ASSERT_OK_AND_ASSIGN(answer, client->Ask(kill));
-  EXPECT_TRUE(answer.message.has_done()) << answer.message.error().message();
-  ASSERT_OK_AND_ASSIGN(Received ended,
-                       client->NextEvent([](const Envelope& event) {
-                         return event.has_exec_exited();
-                       }));
-  EXPECT_EQ(ended.message.exec_exited().exit_code(), 137);
-  usleep(100000);
-  ASSERT_OK_AND_ASSIGN(auto list, harness().Exec(*client, {"ps"}));
-  EXPECT_THAT(list.output, ::testing::Not(HasSubstr("sleep 50")));
-  EXPECT_THAT(list.output, HasSubstr("sleep 1000"));
-  ASSERT_OK_AND_ASSIGN(answer, client->Ask(kill));
-  EXPECT_EQ(answer.message.error().code(),
-            static_cast<int>(absl::StatusCode::kNotFound));
-}
-
-TEST_F(ShimTest, ExecWithTerminalHandsItsMasterOver) {
-  auto client = harness().Start(harness().MakePlan({"sleep", "1000"}));
-  Envelope request;
-  ExecRequest* exec = request.mutable_exec_request();
-  exec->set_exec_id("tty");
-  for (const char* arg : {"sh", "-c", "stty size; read x; echo got $x"}) {
-    exec->add_args(arg);
-  }
-  exec->set_terminal(true);
-  exec->set_width(91);
-  exec->set_height(17);
-  ASSERT_OK_AND_ASSIGN(Received answer, client->Ask(request));
-  ASSERT_TRUE(answer.message.has_exec_started())
-      << answer.message.error().message();
-  ASSERT_EQ(answer.fds.size(), 1u);
-  ASSERT_OK(sys::WriteAll(answer.fds[0].get(), "word\n"));
-  std::string output;
-  char buffer[1000];
-  for (;;) {
-    const ssize_t size = read(answer.fds[0].get(), buffer, sizeof(buffer));
-    if (size <= 0) break;
-    output.append(buffer, static_cast<size_t>(size));
-  }
-  EXPECT_THAT(output, HasSubstr("17 91"));
-  EXPECT_THAT(output, HasSubstr("got word"));
-}
-
 TEST_F(ShimTest, ClientMayComeAndGo) {
   auto first = harness().Start(harness().MakePlan({"sleep", "1000"}));
   Envelope request;
@@ -350,120 +201,6 @@ TEST_F(ShimTest, UnknownRequestIsUnimplemented) {
   ASSERT_OK_AND_ASSIGN(Received answer, client->Ask(Envelope()));
   EXPECT_EQ(answer.message.error().code(),
             static_cast<int>(absl::StatusCode::kUnimplemented));
-}
-
-TEST_F(ShimTest, ReopenedLogGetsTheLinesThatFollow) {
-  auto client = harness().Start(harness().MakePlan(
-      {"sh", "-c",
-       "echo one; while ! [ -e /tmp/go ]; do sleep 0.02; done; "
-       "echo two; sleep 1000"}));
-  ASSERT_THAT(harness().WaitForLogLines(1), ElementsAre("stdout F one"));
-  const std::string log = harness().Path("log");
-  ASSERT_EQ(rename(log.c_str(), harness().Path("log.1").c_str()), 0);
-  UniqueFd next(
-      open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
-  Envelope request;
-  request.mutable_reopen_log_request();
-  ASSERT_OK_AND_ASSIGN(Received answer, client->Ask(request));
-  EXPECT_EQ(answer.message.error().code(),
-            static_cast<int>(absl::StatusCode::kInvalidArgument));
-  ASSERT_OK_AND_ASSIGN(answer, client->Ask(request, {next.get()}));
-  EXPECT_TRUE(answer.message.has_done());
-  ASSERT_OK(harness().Exec(*client, {"sh", "-c", ">/tmp/go"}));
-  EXPECT_THAT(harness().WaitForLogLines(1), ElementsAre("stdout F two"));
-}
-
-TEST_F(ShimTest, InputFromAttachOutputToAttachAndLog) {
-  plan::ContainerPlan plan = harness().MakePlan({"cat"});
-  plan.mutable_stdio()->set_stdin(true);
-  plan.mutable_stdio()->set_stdin_once(true);
-  auto client = harness().Start(plan);
-  int in[2];
-  int out[2];
-  ASSERT_EQ(pipe2(in, O_CLOEXEC), 0);
-  ASSERT_EQ(pipe2(out, O_CLOEXEC), 0);
-  Envelope request;
-  request.mutable_attach_request()->set_has_stdin(true);
-  request.mutable_attach_request()->set_has_stdout(true);
-  ASSERT_OK_AND_ASSIGN(Received answer, client->Ask(request, {in[0], out[1]}));
-  EXPECT_TRUE(answer.message.has_done());
-  close(in[0]);
-  close(out[1]);
-  ASSERT_OK(sys::WriteAll(in[1], "hello\n"));
-  close(in[1]);
-  ASSERT_OK_AND_ASSIGN(std::string echoed, sys::ReadFd(out[0]));
-  close(out[0]);
-  EXPECT_EQ(echoed, "hello\n");
-  ASSERT_OK_AND_ASSIGN(Received exited, client->NextEvent(IsExited));
-  EXPECT_EQ(exited.message.exited().exit_code(), 0);
-  EXPECT_THAT(harness().LogLines(), ElementsAre("stdout F hello"));
-}
-
-TEST_F(ShimTest, TerminalIsLoggedAndResized) {
-  plan::ContainerPlan plan =
-      harness().MakePlan({"sh", "-c", "echo on; read x; stty size"});
-  plan.mutable_stdio()->set_terminal(true);
-  plan.mutable_stdio()->set_stdin(true);
-  plan.mutable_init()->set_terminal(true);
-  auto client = harness().Start(plan);
-  EXPECT_THAT(harness().WaitForLogLines(1), Contains("stdout F on\r"));
-  Envelope resize;
-  resize.mutable_resize_request()->set_width(100);
-  resize.mutable_resize_request()->set_height(33);
-  ASSERT_OK_AND_ASSIGN(Received answer, client->Ask(resize));
-  EXPECT_TRUE(answer.message.has_done());
-  int in[2];
-  ASSERT_EQ(pipe2(in, O_CLOEXEC), 0);
-  Envelope attach;
-  attach.mutable_attach_request()->set_has_stdin(true);
-  ASSERT_OK(client->Ask(attach, {in[0]}));
-  close(in[0]);
-  ASSERT_OK(sys::WriteAll(in[1], "x\n"));
-  ASSERT_OK(client->NextEvent(IsExited));
-  close(in[1]);
-  EXPECT_THAT(harness().LogLines(), Contains("stdout F 33 100\r"));
-}
-
-TEST_F(ShimTest, NoLineIsLostAtTheEnd) {
-  auto client = harness().Start(harness().MakePlan({"seq", "1", "200000"}));
-  ASSERT_OK(client->NextEvent(IsExited, 60000));
-  std::vector<std::string> lines = harness().LogLines();
-  ASSERT_EQ(lines.size(), 200000u);
-  for (int i = 0; i < 200000; ++i) {
-    ASSERT_EQ(lines[i], absl::StrCat("stdout F ", i + 1));
-  }
-}
-
-TEST_F(ShimTest, BackgroundProcessDoesNotHoldTheExitUp) {
-  plan::ContainerPlan plan =
-      harness().MakePlan({"sh", "-c", "sleep 1000 & echo done"});
-  // In the host's PID namespace nothing kills it but the shim.
-  plan.mutable_namespaces()->set_pid(plan::NamespacePlan::HOST);
-  auto client = harness().Start(plan);
-  ASSERT_OK_AND_ASSIGN(Received exited, client->NextEvent(IsExited));
-  EXPECT_EQ(exited.message.exited().exit_code(), 0);
-  EXPECT_THAT(harness().LogLines(), ElementsAre("stdout F done"));
-  ASSERT_TRUE(harness().WaitForShim());
-  EXPECT_THAT(harness().CgroupDirectories(), IsEmpty());
-}
-
-TEST_F(ShimTest, LogThatIsFullHoldsTheContainerNotTheShim) {
-  plan::ContainerPlan plan =
-      harness().MakePlan({"sh", "-c", "seq 1 100; sleep 1000"});
-  plan.mutable_stdio()->set_log_path("/dev/full");
-  auto client = harness().Start(plan);
-  usleep(300000);
-  Envelope state;
-  state.mutable_state_request();
-  ASSERT_OK_AND_ASSIGN(Received answer, client->Ask(state));
-  EXPECT_FALSE(answer.message.state().has_exited());
-  UniqueFd next(open(harness().Path("log").c_str(),
-                     O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
-  Envelope reopen;
-  reopen.mutable_reopen_log_request();
-  ASSERT_OK(client->Ask(reopen, {next.get()}));
-  EXPECT_EQ(harness().WaitForLogLines(100).size(), 100u);
-  EXPECT_EQ(harness().LogLines().front(), "stdout F 1");
 }
 
 TEST_F(ShimTest, OutOfMemoryIsCounted) {
