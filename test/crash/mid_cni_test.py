@@ -5,7 +5,6 @@ GANTRY_TEST_MOMENTS, GANTRY_TEST_SEED: see mid_call_test.
 """
 
 import os
-import socket
 import sys
 import unittest
 
@@ -15,6 +14,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
 import gantry_case
 import gantry_cni
 import gantry_host as host
+import gantry_traffic
 import mid_call_test
 from gantry_cni import GATEWAY4, GATEWAY6
 
@@ -60,17 +60,7 @@ class MidCni(mid_call_test.MidCall):
         self.assertEqual(len(self.cni.results()), 1)
         self.inside(container, f"ping -c 1 -W 2 {GATEWAY4}")
         self.inside(container, f"ping -6 -c 1 -W 2 {GATEWAY6}")
-        server = self.make_container(
-            self.pod_of(container), "echo here | nc -l -p 80")
-        gantry_case.wait_until(
-            lambda: ":0050" in self.inside(server, "cat /proc/net/tcp*"),
-            "it listens")
-        self.assertEqual(host.in_network(
-            self.server.netns, self.read_all, 12000), "here\n")
-
-    def read_all(self, port):
-        with socket.create_connection(("192.0.2.1", port), 5) as connection:
-            return connection.makefile().read()
+        gantry_traffic.check_host_port(self, container, "192.0.2.1", 12000)
 
 
 if __name__ == "__main__":

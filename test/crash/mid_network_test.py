@@ -2,14 +2,13 @@
 the same as mid_call_test, with pods that have addresses and host ports."""
 
 import os
-import socket
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 "../lib"))
 import gantry_case
-import gantry_host as host
+import gantry_traffic
 import mid_call_test
 
 
@@ -32,17 +31,7 @@ class MidNetwork(mid_call_test.MidCall):
         super().check_container_works(container)
         self.inside(container, "ping -c 1 -W 2 10.92.0.1")
         self.inside(container, "ping -6 -c 1 -W 2 fd92:67a1:5c3e::1")
-        server = self.make_container(
-            self.pod_of(container), "echo here | nc -l -p 80")
-        gantry_case.wait_until(
-            lambda: ":0050" in self.inside(server, "cat /proc/net/tcp*"),
-            "it listens")
-        self.assertEqual(host.in_network(
-            self.server.netns, self.read_all, 12000), "here\n")
-
-    def read_all(self, port):
-        with socket.create_connection(("127.0.0.1", port), 5) as connection:
-            return connection.makefile().read()
+        gantry_traffic.check_host_port(self, container, "127.0.0.1", 12000)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ import gantry_case
 import gantry_cni
 import gantry_cni_case
 import gantry_host as host
+import gantry_traffic
 from gantry_case import say, wait_until
 from gantry_cni import GATEWAY4, GATEWAY6
 from gantry_traffic import KINDS, listen, send
@@ -25,7 +26,8 @@ HAS_PLUGINS = os.path.exists(gantry_cni.DEBIAN_PLUGINS + "/bridge")
 
 
 @unittest.skipUnless(HAS_PLUGINS, "no containernetworking-plugins")
-class BridgePlugins(gantry_cni_case.CniCase):
+class BridgePlugins(gantry_traffic.ReachTests, gantry_cni_case.CniCase):
+    GATEWAYS = (GATEWAY4, GATEWAY6)
 
     def test_a_pod_has_addresses_routes_and_a_name(self):
         pod = self.make_pod(hostname="web")
@@ -50,34 +52,6 @@ class BridgePlugins(gantry_cni_case.CniCase):
         self.assertEqual(facts["network"], "podnet")
         self.assertEqual(facts["pods"], "1")
         self.assertTrue(facts["config_file"].endswith("/10-podnet.conflist"))
-
-    def test_pods_and_the_host_reach_each_other(self):
-        one, two = self.make_pod(), self.make_pod()
-        for kind in KINDS:
-            for index, gateway in enumerate((GATEWAY4, GATEWAY6)):
-                address = self.addresses(one)[index]
-                with listen(self.pod_netns(one), address, 7000,
-                            KINDS[kind]) as listener:
-                    self.assertEqual(self.exchange(
-                        listener, kind, self.pod_netns(two), address, 7000),
-                        self.addresses(two)[index])
-                    self.assertEqual(self.exchange(
-                        listener, kind, self.server.netns, address, 7000),
-                        gateway)
-                with listen(self.server.netns, gateway, 7001,
-                            KINDS[kind]) as listener:
-                    self.assertEqual(self.exchange(
-                        listener, kind, self.pod_netns(one), gateway, 7001),
-                        address)
-
-    def test_what_leaves_the_node_has_the_nodes_address(self):
-        pod = self.make_pod()
-        for kind in KINDS:
-            for far, near in (("192.0.2.2", "192.0.2.1"),
-                              ("2001:db8::2", "2001:db8::1")):
-                with listen(self.outside, far, 7100, KINDS[kind]) as listener:
-                    self.assertEqual(self.exchange(
-                        listener, kind, self.pod_netns(pod), far, 7100), near)
 
     def test_host_ports_lead_to_the_pod(self):
         other = self.make_pod()

@@ -22,8 +22,9 @@ from gantry_traffic import KINDS, listen, send
 PODS = int(os.environ.get("GANTRY_TEST_PODS", "50"))
 
 
-class PodNetwork(gantry_traffic.TrafficCase):
+class PodNetwork(gantry_traffic.ReachTests, gantry_traffic.TrafficCase):
     NETWORK = "bridge"
+    GATEWAYS = ("10.92.0.1", "fd92:67a1:5c3e::1")
 
     @covers("PodSandboxStatus.network", "PodSandboxNetworkStatus.*", "PodIP.*")
     def test_a_pod_has_addresses_routes_and_a_name(self):
@@ -61,36 +62,6 @@ class PodNetwork(gantry_traffic.TrafficCase):
         container = self.make_container(self.run_pod(config))
         self.assertEqual(self.inside(
             container, "cat /proc/sys/net/ipv6/conf/eth0/accept_ra"), "2")
-
-    def test_pods_and_the_host_reach_each_other(self):
-        one, two = self.make_pod(), self.make_pod()
-        for kind in KINDS:
-            for index, gateway in enumerate(
-                    ("10.92.0.1", "fd92:67a1:5c3e::1")):
-                address = self.addresses(one)[index]
-                listener = listen(self.pod_netns(one), address, 7000,
-                                  KINDS[kind])
-                with listener:
-                    self.assertEqual(self.exchange(
-                        listener, kind, self.pod_netns(two), address, 7000),
-                        self.addresses(two)[index])
-                    self.assertEqual(self.exchange(
-                        listener, kind, self.server.netns, address, 7000),
-                        gateway)
-                with listen(self.server.netns, gateway, 7001,
-                            KINDS[kind]) as listener:
-                    self.assertEqual(self.exchange(
-                        listener, kind, self.pod_netns(one), gateway, 7001),
-                        address)
-
-    def test_what_leaves_the_node_has_the_nodes_address(self):
-        pod = self.make_pod()
-        for kind in KINDS:
-            for far, near in (("192.0.2.2", "192.0.2.1"),
-                              ("2001:db8::2", "2001:db8::1")):
-                with listen(self.outside, far, 7100, KINDS[kind]) as listener:
-                    self.assertEqual(self.exchange(
-                        listener, kind, self.pod_netns(pod), far, 7100), near)
 
     @covers("PodSandboxConfig.port_mappings", "PortMapping.*", "Protocol.TCP",
             "Protocol.UDP")

@@ -99,3 +99,50 @@ class TrafficCase(gantry_case.GantryCase):
             thread.join()
         self.assertEqual([told], answers)
         return told
+
+
+class ReachTests:
+    """Of every network: who reaches whom, and as whom. Beside a TrafficCase;
+    GATEWAYS are the host's addresses on it, IPv4 and IPv6."""
+
+    def test_pods_and_the_host_reach_each_other(self):
+        one, two = self.make_pod(), self.make_pod()
+        for kind in KINDS:
+            for index, gateway in enumerate(self.GATEWAYS):
+                address = self.addresses(one)[index]
+                with listen(self.pod_netns(one), address, 7000,
+                            KINDS[kind]) as listener:
+                    self.assertEqual(self.exchange(
+                        listener, kind, self.pod_netns(two), address, 7000),
+                        self.addresses(two)[index])
+                    self.assertEqual(self.exchange(
+                        listener, kind, self.server.netns, address, 7000),
+                        gateway)
+                with listen(self.server.netns, gateway, 7001,
+                            KINDS[kind]) as listener:
+                    self.assertEqual(self.exchange(
+                        listener, kind, self.pod_netns(one), gateway, 7001),
+                        address)
+
+    def test_what_leaves_the_node_has_the_nodes_address(self):
+        pod = self.make_pod()
+        for kind in KINDS:
+            for far, near in (("192.0.2.2", "192.0.2.1"),
+                              ("2001:db8::2", "2001:db8::1")):
+                with listen(self.outside, far, 7100, KINDS[kind]) as listener:
+                    self.assertEqual(self.exchange(
+                        listener, kind, self.pod_netns(pod), far, 7100), near)
+
+
+def check_host_port(case, container, address, port):
+    """Whether `port` of the host leads to port 80 of the container's pod."""
+    server = case.make_container(case.pod_of(container),
+                                 "echo here | nc -l -p 80")
+    gantry_case.wait_until(
+        lambda: ":0050" in case.inside(server, "cat /proc/net/tcp*"),
+        "it listens")
+
+    def read_all():
+        with socket.create_connection((address, port), 5) as connection:
+            return connection.makefile().read()
+    case.assertEqual(host.in_network(case.server.netns, read_all), "here\n")
