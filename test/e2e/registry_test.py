@@ -18,7 +18,7 @@ import gantry_case
 import gantry_host as host
 import gantry_hostile as hostile
 import gantry_images
-from gantry_case import say
+from gantry_case import say, wait_until
 from gantry_registry import Registry, digest_of
 from gantry_server import image_file
 from gantry_tls import Authority
@@ -442,10 +442,7 @@ class Ranges(RegistryCase):
         with self.assertRaises(grpc.RpcError):
             self.pull(f"{registry.host}/{self.LARGE}", timeout=1)
         self.assertEqual(registry.most_at_once, 4)
-        end = time.monotonic() + 5
-        while registry.at_once > 0 and time.monotonic() < end:
-            time.sleep(0.05)
-        self.assertEqual(registry.at_once, 0)
+        wait_until(lambda: registry.at_once == 0, "no connection is left", 5)
 
     # CVE-2020-15157, of the redirects of ranges.
     def test_redirected_ranges_take_no_credentials_along(self):

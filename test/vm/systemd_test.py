@@ -378,9 +378,8 @@ class Reload(SystemdCase):
         stop = threading.Event()
 
         def disturb():
-            while not stop.is_set():
+            while not stop.wait(2):
                 systemd.systemctl("daemon-reexec", check=False)
-                time.sleep(2)
         disturber = threading.Thread(target=disturb)
         disturber.start()
         try:
