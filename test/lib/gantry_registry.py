@@ -81,7 +81,9 @@ class Registry:
         name = address if tls is None else "localhost"
         self.host = f"{name}:{self.port}"
         self.url = ("http://" if tls is None else "https://") + self.host
-        self.thread = threading.Thread(target=self.server.serve_forever)
+        # It looks for its end so often (seconds): a test ends many of these.
+        self.thread = threading.Thread(target=self.server.serve_forever,
+                                       kwargs={"poll_interval": 0.02})
         self.thread.start()
 
     def close(self):
