@@ -3,9 +3,11 @@
 #include <fcntl.h>
 
 #include <optional>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
 #include "runtime/base/id.h"
 #include "runtime/base/status.h"
 #include "runtime/json/json.h"
@@ -20,6 +22,7 @@ constexpr mode_t kFileMode = 0600;
 constexpr mode_t kDirectoryMode = 0700;
 // A configuration, a result and a pod's annotations.
 constexpr size_t kMaxBytes = size_t{8} << 20;
+constexpr json::Limits kLimits = {.max_bytes = kMaxBytes, .max_depth = 80};
 
 absl::StatusOr<CachedPod> Read(const json::Value& file) {
   ASSIGN_OR_RETURN(std::string kind, file.StringField("kind"));
@@ -73,15 +76,27 @@ std::string ToText(const CachedPod& pod) {
 
 absl::StatusOr<CachedPod> FromText(absl::string_view text,
                                    absl::string_view what) {
+  std::vector<absl::string_view> lines = absl::StrSplit(text, '\n');
   absl::StatusOr<json::Value> file =
-      json::Value::Parse(text, what, {.max_bytes = kMaxBytes, .max_depth = 80});
+      json::Value::Parse(lines.front(), what, kLimits);
   if (!file.ok()) return absl::DataLossError(file.status().message());
   absl::StatusOr<CachedPod> pod = Read(*file);
   if (!pod.ok()) return absl::DataLossError(pod.status().message());
+  // Behind the last end of a line is what was not written to its end.
+  lines.pop_back();
+  for (size_t i = 1; i < lines.size(); ++i) {
+    absl::StatusOr<json::Value> added =
+        json::Value::Parse(lines[i], what, kLimits);
+    // What a power cut leaves behind the good lines.
+    if (!added.ok()) break;
+    std::optional<json::Value> result = added->Find("result");
+    if (!result) break;
+    pod->result = result->Dump();
+  }
   return pod;
 }
 
-absl::Status Cache::Put(const CachedPod& pod, bool durable) const {
+absl::Status Cache::Put(const CachedPod& pod) const {
   absl::StatusOr<UniqueFd> directory =
       sys::OpenAt(AT_FDCWD, directory_, O_RDONLY | O_DIRECTORY);
   if (absl::IsNotFound(directory.status())) {
@@ -89,17 +104,25 @@ absl::Status Cache::Put(const CachedPod& pod, bool durable) const {
     directory = sys::OpenAt(AT_FDCWD, directory_, O_RDONLY | O_DIRECTORY);
   }
   RETURN_IF_ERROR(directory);
-  const std::string& id = pod.attachment.pod_id;
-  RETURN_IF_ERROR(sys::AtomicWriteAt(directory->get(), id, ToText(pod),
-                                     kFileMode, sys::Durability::kCrash));
-  if (!durable) return absl::OkStatus();
-  // Renamed, then synced: one commit of the file system's journal in place of
-  // two, while the client waits. A power cut before that may leave a damaged
-  // file, which is as good as what a power cut leaves of the pod.
+  return sys::AtomicWriteAt(directory->get(), pod.attachment.pod_id,
+                            ToText(pod), kFileMode, sys::Durability::kCrash);
+}
+
+absl::Status Cache::AddResult(const std::string& pod_id,
+                              absl::string_view result) const {
   ASSIGN_OR_RETURN(UniqueFd file,
-                   sys::OpenAt(directory->get(), id, O_RDONLY | O_NOFOLLOW));
-  RETURN_IF_ERROR(sys::FsyncFd(file.get(), id));
-  return sys::FsyncFd(directory->get(), directory_);
+                   sys::OpenAt(AT_FDCWD, absl::StrCat(directory_, "/", pod_id),
+                               O_WRONLY | O_APPEND | O_NOFOLLOW));
+  return sys::WriteAll(file.get(), absl::StrCat("{\"result\":", result, "}\n"));
+}
+
+absl::Status Cache::Sync(const std::string& pod_id) const {
+  ASSIGN_OR_RETURN(UniqueFd directory,
+                   sys::OpenAt(AT_FDCWD, directory_, O_RDONLY | O_DIRECTORY));
+  ASSIGN_OR_RETURN(UniqueFd file,
+                   sys::OpenAt(directory.get(), pod_id, O_RDONLY | O_NOFOLLOW));
+  RETURN_IF_ERROR(sys::FsyncFd(file.get(), pod_id));
+  return sys::FsyncFd(directory.get(), directory_);
 }
 
 absl::StatusOr<CachedPod> Cache::Get(const std::string& pod_id) const {

@@ -41,8 +41,16 @@ class Cache {
   // to.
   explicit Cache(std::string directory) : directory_(std::move(directory)) {}
 
-  // Replaces the pod's file. `durable`: survives a power cut.
-  absl::Status Put(const CachedPod& pod, bool durable) const;
+  // Replaces the pod's file: that survives the end of any process.
+  absl::Status Put(const CachedPod& pod) const;
+  // Adds to the pod's file, by one write, what is `result` (one line of JSON)
+  // from here on. Survives the end of any process too; a power cut may cost it,
+  // but nothing that is there already.
+  absl::Status AddResult(const std::string& pod_id,
+                         absl::string_view result) const;
+  // What was put of the pod survives a power cut from here on. Takes
+  // milliseconds; not to run beside Put of the same pod.
+  absl::Status Sync(const std::string& pod_id) const;
   // NOT_FOUND: the pod has none; DATA_LOSS: it cannot be read.
   absl::StatusOr<CachedPod> Get(const std::string& pod_id) const;
   // Missing is OK.

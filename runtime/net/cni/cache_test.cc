@@ -18,6 +18,7 @@ namespace {
 using ::gantry::testing::IsOkAndHolds;
 using ::gantry::testing::StatusIs;
 using ::testing::ElementsAre;
+using ::testing::Field;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
@@ -36,7 +37,7 @@ class CacheTest : public ::testing::Test {
   }
 
   void Write(const std::string& text) {
-    ASSERT_OK(cache_.Put(pod_, false));
+    ASSERT_OK(cache_.Put(pod_));
     const std::string path = dir_.path() + "/cni/" + pod_.attachment.pod_id;
     ASSERT_OK_AND_ASSIGN(UniqueFd fd,
                          sys::OpenAt(AT_FDCWD, path, O_WRONLY | O_TRUNC));
@@ -51,15 +52,14 @@ class CacheTest : public ::testing::Test {
 TEST_F(CacheTest, WhatIsPutIsThereAgain) {
   pod_.failed_deletions = 2;
   pod_.owed = true;
-  for (bool durable : {false, true}) {
-    ASSERT_OK(cache_.Put(pod_, durable));
-    ASSERT_OK_AND_ASSIGN(CachedPod got, cache_.Get(pod_.attachment.pod_id));
-    EXPECT_EQ(got.attachment, pod_.attachment);
-    EXPECT_EQ(ToJson(got.config), ToJson(pod_.config));
-    EXPECT_EQ(got.result, pod_.result);
-    EXPECT_EQ(got.failed_deletions, 2);
-    EXPECT_TRUE(got.owed);
-  }
+  ASSERT_OK(cache_.Put(pod_));
+  ASSERT_OK(cache_.Sync(pod_.attachment.pod_id));
+  ASSERT_OK_AND_ASSIGN(CachedPod got, cache_.Get(pod_.attachment.pod_id));
+  EXPECT_EQ(got.attachment, pod_.attachment);
+  EXPECT_EQ(ToJson(got.config), ToJson(pod_.config));
+  EXPECT_EQ(got.result, pod_.result);
+  EXPECT_EQ(got.failed_deletions, 2);
+  EXPECT_TRUE(got.owed);
   EXPECT_THAT(cache_.List(), IsOkAndHolds(ElementsAre(pod_.attachment.pod_id)));
   ASSERT_OK_AND_ASSIGN(struct stat info,
                        sys::StatAt(dir_.fd(), "cni/" + pod_.attachment.pod_id));
@@ -73,6 +73,8 @@ TEST_F(CacheTest, WithoutADirectoryThereIsNothing) {
   EXPECT_THAT(cache_.List(), IsOkAndHolds(IsEmpty()));
   EXPECT_OK(cache_.Clean());
   EXPECT_OK(cache_.Remove(pod_.attachment.pod_id));
+  EXPECT_THAT(cache_.Sync(pod_.attachment.pod_id),
+              StatusIs(absl::StatusCode::kNotFound));
   EXPECT_THAT(cache_.Get(pod_.attachment.pod_id),
               StatusIs(absl::StatusCode::kNotFound));
   EXPECT_THAT(cache_.Get("../../etc/passwd"),
@@ -81,9 +83,36 @@ TEST_F(CacheTest, WithoutADirectoryThereIsNothing) {
 
 TEST_F(CacheTest, AnAddThatDidNotEndHasNoResult) {
   pod_.result.clear();
-  ASSERT_OK(cache_.Put(pod_, false));
+  ASSERT_OK(cache_.Put(pod_));
   ASSERT_OK_AND_ASSIGN(CachedPod got, cache_.Get(pod_.attachment.pod_id));
   EXPECT_EQ(got.result, "");
+}
+
+TEST_F(CacheTest, TheLastResultAddedCounts) {
+  ASSERT_OK(cache_.Put(pod_));
+  const std::string& id = pod_.attachment.pod_id;
+  const std::string first = R"({"ips":[1]})", last = R"({"ips":[1,2]})";
+  ASSERT_OK(cache_.AddResult(id, first));
+  ASSERT_OK(cache_.AddResult(id, last));
+  ASSERT_OK_AND_ASSIGN(CachedPod got, cache_.Get(id));
+  EXPECT_EQ(got.result, last);
+  EXPECT_EQ(got.attachment, pod_.attachment);
+  // What is put takes the place of all that was added.
+  ASSERT_OK(cache_.Put(got));
+  EXPECT_THAT(cache_.Get(id), IsOkAndHolds(Field(&CachedPod::result, last)));
+  EXPECT_THAT(cache_.AddResult(NewId(), last),
+              StatusIs(absl::StatusCode::kNotFound));
+}
+
+TEST_F(CacheTest, AResultThatWasNotWrittenToItsEndIsNone) {
+  const std::string whole = ToText(pod_) + "{\"result\":{\"a\":1}}\n";
+  for (const std::string& tail :
+       {std::string("{\"result\":{\"a\":2}}"), std::string("{\"result\":{"),
+        std::string(100, '\0'), std::string(100, '\0') + "\n",
+        std::string("{}\n{\"result\":{\"a\":2}}\n")}) {
+    ASSERT_OK_AND_ASSIGN(CachedPod got, FromText(whole + tail, "f"));
+    EXPECT_EQ(got.result, "{\"a\":1}") << tail;
+  }
 }
 
 TEST_F(CacheTest, DamageIsTold) {

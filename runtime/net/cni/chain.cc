@@ -71,6 +71,7 @@ struct Chain::Call {
   const Attachment* attachment;  // may be null
   std::string request;
   int64_t deadline;
+  std::function<void()> meanwhile = {};
 };
 
 std::string RequestConfig(const NetworkConfig& config,
@@ -123,6 +124,7 @@ absl::StatusOr<std::string> Chain::Run(const Call& call) const {
   }
   invocation.stdin_fd = input.get();
   invocation.deadline = call.deadline;
+  invocation.meanwhile = call.meanwhile;
   absl::StatusOr<Outcome> outcome = Invoke(invocation);
   RETURN_IF_ERROR(outcome) << what;
   if (outcome->exit_code == 0 && outcome->signal == 0) {
@@ -131,20 +133,25 @@ absl::StatusOr<std::string> Chain::Run(const Call& call) const {
   return Annotate(Failure(*outcome), what);
 }
 
-absl::StatusOr<Result> Chain::Add(
-    const NetworkConfig& config, const Attachment& attachment, int64_t deadline,
-    Progress& progress,
-    const std::function<absl::Status(const std::string&)>& keep) const {
+absl::StatusOr<Result> Chain::Add(const NetworkConfig& config,
+                                  const Attachment& attachment,
+                                  int64_t deadline, Progress& progress,
+                                  const AddSteps& steps) const {
   Result result;
+  absl::Status done_meanwhile;
   for (const PluginConfig& plugin : config.plugins) {
-    if (progress.begun > 0) {
-      RETURN_IF_ERROR(keep(progress.result));
+    std::function<void()> meanwhile;
+    if (progress.begun == 0) {
+      meanwhile = [&] { done_meanwhile = steps.meanwhile(); };
+    } else {
+      RETURN_IF_ERROR(done_meanwhile);
+      RETURN_IF_ERROR(steps.keep(progress.result));
     }
     ++progress.begun;
     absl::StatusOr<std::string> output =
         Run({"ADD", config, plugin, &attachment,
              RequestConfig(config, plugin, &attachment, progress.result),
-             deadline});
+             deadline, std::move(meanwhile)});
     if (absl::IsNotFound(output.status())) {
       return absl::FailedPreconditionError(output.status().message());
     }
@@ -159,6 +166,7 @@ absl::StatusOr<Result> Chain::Add(
     result = *std::move(parsed);
     progress.result = result.json;
   }
+  RETURN_IF_ERROR(done_meanwhile);
   if (result.ips.empty()) {
     return absl::FailedPreconditionError(
         absl::StrCat("the plugins of CNI network ", config.name, " gave ",

@@ -41,6 +41,16 @@ struct Progress {
   std::string result;
 };
 
+// What Add asks its caller to do.
+struct AddSteps {
+  // With each result, before the next plugin is run: that one may have to be
+  // undone by it.
+  std::function<absl::Status(const std::string& result)> keep;
+  // While the first plugin runs, for what takes long and has to be done before
+  // a pod is on the network, but not before its first plugin.
+  std::function<absl::Status()> meanwhile;
+};
+
 enum class OnError { kStop, kGoOn };
 
 struct Deletion {
@@ -57,12 +67,10 @@ class Chain {
       : settings_(std::move(settings)), inputs_(inputs) {}
 
   // `deadline` here and below: of all plugins together, on
-  // Clock::BootNanos(). `keep` is told each result before the next plugin is
-  // run, which may need it to be undone.
-  absl::StatusOr<Result> Add(
-      const NetworkConfig& config, const Attachment& attachment,
-      int64_t deadline, Progress& progress,
-      const std::function<absl::Status(const std::string&)>& keep) const;
+  // Clock::BootNanos(). An error of a step ends it as a plugin's does.
+  absl::StatusOr<Result> Add(const NetworkConfig& config,
+                             const Attachment& attachment, int64_t deadline,
+                             Progress& progress, const AddSteps& steps) const;
 
   // In reverse order, of the first `count` plugins.
   Deletion Del(const NetworkConfig& config, const Attachment& attachment,

@@ -61,11 +61,16 @@ class ChainTest : public ::testing::Test {
   }
   int64_t Deadline() { return RealClock().BootNanos() + 20'000'000'000; }
   absl::StatusOr<Result> Add() {
-    return chain_.Add(Config(), attachment_, Deadline(), progress_,
-                      [this](const std::string& result) {
-                        kept_.push_back(result);
-                        return absl::OkStatus();
-                      });
+    AddSteps steps;
+    steps.keep = [this](const std::string& result) {
+      kept_.push_back(result);
+      return absl::OkStatus();
+    };
+    steps.meanwhile = [this] {
+      ++meanwhile_calls_;
+      return meanwhile_;
+    };
+    return chain_.Add(Config(), attachment_, Deadline(), progress_, steps);
   }
   std::string Log() {
     return tree_.Exists("log") ? tree_.Read("log") : std::string();
@@ -77,6 +82,8 @@ class ChainTest : public ::testing::Test {
   Attachment attachment_;
   Progress progress_;
   std::vector<std::string> kept_;
+  absl::Status meanwhile_;
+  int meanwhile_calls_ = 0;
 };
 
 TEST_F(ChainTest, AddRunsAllInOrderAndHandsResultsOn) {
@@ -87,6 +94,7 @@ TEST_F(ChainTest, AddRunsAllInOrderAndHandsResultsOn) {
   EXPECT_EQ(Log(), "ADD one\nADD two\nADD three\n");
   EXPECT_EQ(progress_.begun, 3);
   EXPECT_THAT(kept_, ElementsAre(HasSubstr("10.1.0.9"), kAnswer));
+  EXPECT_EQ(meanwhile_calls_, 1);
   EXPECT_EQ(tree_.Read("one.ADD"),
             R"({"cniVersion":"1.1.0","name":"net","type":"one","x":{"y":1}})");
   EXPECT_THAT(
@@ -119,9 +127,8 @@ TEST_F(ChainTest, AddStopsAtTheFirstFailure) {
 
 TEST_F(ChainTest, FailuresAreToldForWhatTheyAre) {
   const auto add = [this] {
-    Progress progress;
-    return chain_.Add(Config(), attachment_, Deadline(), progress,
-                      [](const std::string&) { return absl::OkStatus(); });
+    progress_ = Progress();
+    return Add();
   };
   tree_.Write("one.answer", R"({"code": 11, "msg": "busy"})");
   tree_.Write("one.status", "1");
@@ -143,6 +150,15 @@ TEST_F(ChainTest, FailuresAreToldForWhatTheyAre) {
   tree_.Add({sys::testing::File("one", "#!/bin/sh\nkill -9 $$\n", 0755)});
   EXPECT_THAT(add(), StatusIs(absl::StatusCode::kInternal,
                               HasSubstr("was killed by signal 9")));
+}
+
+TEST_F(ChainTest, WhatFailsMeanwhileStopsAddBehindThePlugin) {
+  meanwhile_ = absl::DataLossError("the disk is gone");
+  EXPECT_THAT(Add(), StatusIs(absl::StatusCode::kDataLoss, "the disk is gone"));
+  EXPECT_EQ(Log(), "ADD one\n");
+  EXPECT_EQ(progress_.begun, 1);
+  EXPECT_EQ(progress_.result, kAnswer);
+  EXPECT_THAT(kept_, IsEmpty());
 }
 
 TEST_F(ChainTest, WithoutAnAddressThePodIsNotOnTheNetwork) {

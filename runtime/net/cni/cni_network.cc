@@ -57,20 +57,27 @@ CniNetwork::Loaded CniNetwork::LoadConfig() {
 absl::StatusOr<Result> CniNetwork::Add(CachedPod& pod) {
   const std::string& id = pod.attachment.pod_id;
   // Before anything is done: whoever finds the file knows what to undo.
-  RETURN_IF_ERROR(cache_.Put(pod, /*durable=*/false)) << "note what is begun";
+  RETURN_IF_ERROR(cache_.Put(pod)) << "note what is begun";
   Progress progress;
+  AddSteps steps;
   // A plugin that a killed server left half done is undone by the result that
   // it was given.
-  auto keep = [this, &pod](const std::string& result) {
+  steps.keep = [this, &id, &pod](const std::string& result) {
     pod.result = result;
-    return cache_.Put(pod, /*durable=*/false);
+    return cache_.AddResult(id, result);
+  };
+  // The disk takes its time beside the plugin. A power cut ends the pod, its
+  // namespace and all rules; what a plugin holds past it, such as a lease, it
+  // holds for the pod's id, and that is in the file by now.
+  steps.meanwhile = [this, &id] {
+    return Annotate(cache_.Sync(id), "note what is begun");
   };
   absl::StatusOr<Result> result =
-      chain_.Add(pod.config, pod.attachment, Deadline(), progress, keep);
+      chain_.Add(pod.config, pod.attachment, Deadline(), progress, steps);
   inputs_.Remove(id);
   if (result.ok()) {
     pod.result = result->json;
-    absl::Status kept = cache_.Put(pod, /*durable=*/true);
+    absl::Status kept = cache_.AddResult(id, pod.result);
     if (kept.ok()) return result;
     result = Annotate(kept, "keep the plugins' result");
   }
@@ -88,7 +95,7 @@ absl::Status CniNetwork::TakeBack(CachedPod pod, const Progress& progress) {
   inputs_.Remove(pod.attachment.pod_id);
   if (!deletion.status.ok()) {
     pod.failed_deletions = 1;
-    cache_.Put(pod, /*durable=*/false).IgnoreError();
+    cache_.Put(pod).IgnoreError();
     return deletion.status;
   }
   RETURN_IF_ERROR(cache_.Remove(pod.attachment.pod_id));
@@ -139,8 +146,9 @@ absl::Status CniNetwork::NoteFailure(CachedPod pod, absl::Status failure) {
   const bool was_owed = pod.owed;
   ++pod.failed_deletions;
   pod.owed |= pod.failed_deletions >= kMaxDeletions || failure.ok();
-  RETURN_IF_ERROR(cache_.Put(pod, /*durable=*/pod.owed));
+  RETURN_IF_ERROR(cache_.Put(pod));
   if (!pod.owed) return failure;
+  RETURN_IF_ERROR(cache_.Sync(id));
   {
     absl::MutexLock lock(&mutex_);
     pods_.erase(id);

@@ -139,6 +139,7 @@ absl::StatusOr<Outcome> Invoke(const Invocation& invocation) {
   ASSIGN_OR_RETURN(sys::Spawned spawned, sys::Spawner().Spawn(request));
   output.write.Reset();
   errors.write.Reset();
+  if (invocation.meanwhile) invocation.meanwhile();
   return Running(std::move(spawned), std::move(output.read),
                  std::move(errors.read))
       .Await(invocation.deadline);

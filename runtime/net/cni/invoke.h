@@ -11,6 +11,7 @@
 #define GANTRY_RUNTIME_NET_CNI_INVOKE_H_
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -33,6 +34,9 @@ struct Invocation {
   int stdin_fd = -1;
   // On Clock::BootNanos().
   int64_t deadline = 0;
+  // If there is one: called once, while the program runs, by the thread that
+  // waits for it. What it takes is added only beyond the program's time.
+  std::function<void()> meanwhile;
 };
 
 struct Outcome {

@@ -3,7 +3,9 @@
 #include <fcntl.h>
 #include <signal.h>
 
+#include <functional>
 #include <string>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
@@ -28,7 +30,8 @@ constexpr int64_t kSecond = 1'000'000'000;
 class InvokeTest : public ::testing::Test {
  protected:
   absl::StatusOr<Outcome> Run(const std::string& script,
-                              int64_t timeout = 20 * kSecond) {
+                              int64_t timeout = 20 * kSecond,
+                              std::function<void()> meanwhile = {}) {
     tree_.Add({sys::testing::File("plugin", "#!/bin/sh\n" + script, 0755)});
     UniqueFd input = *sys::SealedMemfd("in", "the configuration");
     Invocation invocation;
@@ -36,6 +39,7 @@ class InvokeTest : public ::testing::Test {
     invocation.env = {"CNI_COMMAND=ADD", "PATH=/usr/bin:/bin"};
     invocation.stdin_fd = input.get();
     invocation.deadline = RealClock().BootNanos() + timeout;
+    invocation.meanwhile = std::move(meanwhile);
     return Invoke(invocation);
   }
 
@@ -72,6 +76,21 @@ TEST_F(InvokeTest, NothingElseIsInherited) {
   // The last one is the directory itself.
   EXPECT_THAT(outcome.output, HasSubstr("\n0\n1\n2\n3\n"));
   EXPECT_THAT(outcome.output, ::testing::Not(HasSubstr("\n4\n")));
+}
+
+TEST_F(InvokeTest, WhatIsDoneMeanwhileRunsBesideTheProgram) {
+  // The program ends by what is done meanwhile, and would not without.
+  ASSERT_OK_AND_ASSIGN(
+      Outcome outcome,
+      Run("while ! [ -e $(dirname $0)/go ]; do sleep 0.01; done; echo gone",
+          20 * kSecond, [this] { tree_.Write("go", ""); }));
+  EXPECT_EQ(outcome.output, "gone\n");
+  // Of a program that cannot be run it is not done.
+  EXPECT_FALSE(Invoke({.program = "/none",
+                       .stdin_fd = 0,
+                       .deadline = RealClock().BootNanos() + kSecond,
+                       .meanwhile = [] { FAIL(); }})
+                   .ok());
 }
 
 TEST_F(InvokeTest, AllThatFitsIsRead) {
