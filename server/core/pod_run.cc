@@ -3,6 +3,7 @@
 
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "glog/logging.h"
@@ -20,6 +21,7 @@
 #include "server/core/publish.h"
 #include "server/core/records.h"
 #include "server/core/selinux_labels.h"
+#include "server/work/when_all.h"
 
 namespace gantry::core {
 namespace {
@@ -84,46 +86,66 @@ absl::StatusOr<std::string> AnswerRepeated(const record::PodRecord& first,
                                                 : "; remove it first"));
 }
 
+// `result` and what else is referred to here and below: the caller's, which
+// waits.
+work::Task<void> MakeCgroup(Node& node, const record::PodRecord& pod,
+                            int run_dir, absl::Status& result) {
+  result = sys::AtomicWriteAt(run_dir, kCgroupFile, pod.cgroup_path(),
+                              kPrivateFile, sys::Durability::kCrash);
+  if (!result.ok()) co_return;
+  result = co_await OnCgroup(node, pod.cgroup_path(), [&node, &pod] {
+    return MakePodCgroup(node, pod);
+  });
+  result = Annotate(result, absl::StrCat("make cgroup ", pod.cgroup_path()));
+}
+
+work::Task<void> PinNamespaces(Node& node, const record::PodRecord& pod,
+                               const PodRequest& request, int run_dir,
+                               const std::string& hostname,
+                               absl::Status& result) {
+  const bool own_user = pod.namespaces().has_user();
+  if (!pod.own_network() && !pod.own_ipc() && !pod.own_uts() && !own_user) {
+    co_return;
+  }
+  shim_client::PinRequest pin;
+  pin.run_dir_fd = run_dir;
+  pin.network = pod.own_network();
+  pin.ipc = pod.own_ipc();
+  pin.uts = pod.own_uts();
+  if (own_user) pin.user = pod.namespaces().user();
+  pin.hostname = pod.own_uts() ? hostname : "";
+  pin.shm_size = pod.own_ipc() ? kPodShmBytes : 0;
+  pin.shm_context = pod.own_ipc() ? PodFileLabel(node, pod) : "";
+  pin.sysctls = request.sysctls;
+  if (pod.own_network()) pin.sysctls.merge(NetworkSysctls(HostHasIpv6()));
+  result = co_await node.launcher.PinNamespaces(std::move(pin));
+  result = Annotate(result, "make the pod's namespaces");
+}
+
 }  // namespace
 
 work::Task<absl::Status> MakePod(Node& node, record::PodRecord& pod,
                                  const PodRequest& request) {
-  // 1. The pod's cgroup: everything that runs for the pod runs below it.
-  absl::Status grouped =
-      co_await OnCgroup(node, pod.cgroup_path(),
-                        [&node, &pod] { return MakePodCgroup(node, pod); });
-  CO_RETURN_IF_ERROR(grouped) << "make cgroup " << pod.cgroup_path();
-
-  // 2. Its directory.
+  // 1. Its directory.
   CO_RETURN_IF_ERROR(sys::MkdirAllAt(AT_FDCWD, node.paths.PodRun(pod.id()),
                                      kPrivateDirectory));
   CO_ASSIGN_OR_RETURN(UniqueFd run,
                       sys::OpenAt(AT_FDCWD, node.paths.PodRun(pod.id()),
                                   O_RDONLY | O_DIRECTORY));
-  CO_RETURN_IF_ERROR(sys::AtomicWriteAt(run.get(), kCgroupFile,
-                                        pod.cgroup_path(), kPrivateFile,
-                                        sys::Durability::kCrash));
   const std::string hostname = PodHostname(request, pod.id(), HostName());
 
-  // 3. Its namespaces, pinned by mounts in that directory.
-  const bool own_user = pod.namespaces().has_user();
-  if (pod.own_network() || pod.own_ipc() || pod.own_uts() || own_user) {
-    shim_client::PinRequest pin;
-    pin.run_dir_fd = run.get();
-    pin.network = pod.own_network();
-    pin.ipc = pod.own_ipc();
-    pin.uts = pod.own_uts();
-    if (own_user) pin.user = pod.namespaces().user();
-    pin.hostname = pod.own_uts() ? hostname : "";
-    pin.shm_size = pod.own_ipc() ? kPodShmBytes : 0;
-    pin.shm_context = pod.own_ipc() ? PodFileLabel(node, pod) : "";
-    pin.sysctls = request.sysctls;
-    if (pod.own_network()) pin.sysctls.merge(NetworkSysctls(HostHasIpv6()));
-    absl::Status pinned = co_await node.launcher.PinNamespaces(std::move(pin));
-    CO_RETURN_IF_ERROR(pinned) << "make the pod's namespaces";
-  }
+  // 2. Its cgroup, which everything that runs for the pod runs below; beside
+  //    it, its namespaces, pinned by mounts in that directory.
+  absl::Status grouped, pinned;
+  std::vector<work::Task<void>> makers;
+  makers.push_back(
+      PinNamespaces(node, pod, request, run.get(), hostname, pinned));
+  makers.push_back(MakeCgroup(node, pod, run.get(), grouped));
+  co_await work::WhenAll(node.executor, std::move(makers));
+  CO_RETURN_IF_ERROR(grouped);
+  CO_RETURN_IF_ERROR(pinned);
 
-  // 4. Its network; then, as they name its address, the files that its
+  // 3. Its network; then, as they name its address, the files that its
   //    containers see.
   if (pod.own_network()) {
     net::PodDns dns = {request.dns.servers, request.dns.searches,
@@ -134,7 +156,7 @@ work::Task<absl::Status> MakePod(Node& node, record::PodRecord& pod,
   const std::string address = pod.ips().empty() ? "" : pod.ips(0);
   CO_RETURN_IF_ERROR(WritePodFiles(run.get(), request, hostname, address));
 
-  // 5. Someone to hold the PID namespace, if containers share one.
+  // 4. Someone to hold the PID namespace, if containers share one.
   if (pod.namespaces().pid() == spec::POD) {
     absl::Status pausing = co_await RunPause(node, pod);
     CO_RETURN_IF_ERROR(pausing) << "run the pod's pause";
