@@ -83,9 +83,13 @@ start_gantryd() {
   shift
   [ -x "$program" ] || fail "no gantryd at $program"
   # Short: a socket's path has 107 bytes. STATE_PARENT may be a file system of
-  # the script's own.
+  # the script's own, and RUN_PARENT, if set, another one for the run directory,
+  # which the script has to remove.
   STATE=$(mktemp -d "${STATE_PARENT:-/tmp}/gantry-test.XXXXXX")
   ROOT=$STATE/root RUN=$STATE/run LOGS=$STATE/logs SOCKET=$STATE/gantry.sock
+  if [ -n "${RUN_PARENT-}" ]; then
+    RUN=$(mktemp -d "$RUN_PARENT/gantry-test.XXXXXX")
+  fi
   SERVER_LOG=$STATE/gantryd.log
   mkdir "$LOGS"
   CLEANUPS+=(stop_gantryd)

@@ -111,17 +111,33 @@ absl::StatusOr<Response> Endpoint::Timed(const char* name,
   return response;
 }
 
-absl::Status Endpoint::Begin(int number, Life* life) {
+absl::Status Endpoint::RunPod(int number, Life* life) {
   v1::RunPodSandboxRequest run;
   *run.mutable_config() = PodConfig(number);
-  v1::CreateContainerRequest create;
-  *create.mutable_sandbox_config() = run.config();
-  *create.mutable_config() = ContainerConfig();
-  create.mutable_config()->set_log_path(absl::StrCat(number, ".log"));
   ASSIGN_OR_RETURN(
       v1::RunPodSandboxResponse pod,
       Timed<v1::RunPodSandboxResponse>("RunPodSandbox", run, life));
   pod_id_ = pod.pod_sandbox_id();
+  return absl::OkStatus();
+}
+
+absl::Status Endpoint::EndPod(Life* life) {
+  v1::StopPodSandboxRequest stop;
+  stop.set_pod_sandbox_id(pod_id_);
+  RETURN_IF_ERROR(
+      Timed<v1::StopPodSandboxResponse>("StopPodSandbox", stop, life).status());
+  v1::RemovePodSandboxRequest remove;
+  remove.set_pod_sandbox_id(pod_id_);
+  return Timed<v1::RemovePodSandboxResponse>("RemovePodSandbox", remove, life)
+      .status();
+}
+
+absl::Status Endpoint::Begin(int number, Life* life) {
+  RETURN_IF_ERROR(RunPod(number, life));
+  v1::CreateContainerRequest create;
+  *create.mutable_sandbox_config() = PodConfig(number);
+  *create.mutable_config() = ContainerConfig();
+  create.mutable_config()->set_log_path(absl::StrCat(number, ".log"));
   create.set_pod_sandbox_id(pod_id_);
   ASSIGN_OR_RETURN(
       v1::CreateContainerResponse container,
@@ -171,16 +187,7 @@ absl::Status Endpoint::End(Life* life) {
   RETURN_IF_ERROR(
       Timed<v1::RemoveContainerResponse>("RemoveContainer", remove, life)
           .status());
-  v1::StopPodSandboxRequest stop_pod;
-  stop_pod.set_pod_sandbox_id(pod_id_);
-  RETURN_IF_ERROR(
-      Timed<v1::StopPodSandboxResponse>("StopPodSandbox", stop_pod, life)
-          .status());
-  v1::RemovePodSandboxRequest remove_pod;
-  remove_pod.set_pod_sandbox_id(pod_id_);
-  return Timed<v1::RemovePodSandboxResponse>("RemovePodSandbox", remove_pod,
-                                             life)
-      .status();
+  return EndPod(life);
 }
 
 absl::StatusOr<Life> Endpoint::WholeLife(int number) {
@@ -194,6 +201,14 @@ absl::StatusOr<Life> Endpoint::WholeLife(int number) {
   for (size_t i = before_end; i < life.steps.size(); ++i) {
     life.whole += life.steps[i].second;
   }
+  return life;
+}
+
+absl::StatusOr<Life> Endpoint::PodLife(int number) {
+  Life life;
+  RETURN_IF_ERROR(RunPod(number, &life)) << "life " << number;
+  RETURN_IF_ERROR(EndPod(&life)) << "life " << number;
+  for (const auto& step : life.steps) life.whole += step.second;
   return life;
 }
 

@@ -72,6 +72,9 @@ class Endpoint {
   // must differ between the lives of a run.
   absl::StatusOr<Life> WholeLife(int number);
 
+  // The same of a pod without a container: runs, stops and removes it.
+  absl::StatusOr<Life> PodLife(int number);
+
   // Stops and removes every pod of the run.
   absl::Status RemoveAll();
 
@@ -84,6 +87,8 @@ class Endpoint {
   template <typename Response, typename Request>
   absl::StatusOr<Response> Timed(const char* name, const Request& request,
                                  Life* life);
+  absl::Status RunPod(int number, Life* life);
+  absl::Status EndPod(Life* life);
   absl::Status Begin(int number, Life* life);
   absl::Status Ask(Life* life);
   absl::Status End(Life* life);

@@ -4,6 +4,7 @@
 #include <functional>
 #include <iostream>
 #include <string>
+#include <vector>
 
 #include "tools/bench/mode.h"
 #include "tools/ctl/error_text.h"
@@ -18,6 +19,7 @@ struct Arguments {
   ModeOptions options;
   std::string network = "pod";
   std::string pid = "container";
+  std::vector<std::string> network_servers;
   int64_t max_seconds = 600;
   bool json = false;
   Mode mode = nullptr;
@@ -68,6 +70,52 @@ void AddPull(CLI::App& command, Arguments& arguments) {
       ->required();
 }
 
+// TITLE=NETWORK@ENDPOINT
+CLI::Validator IsNetworkServer() {
+  return CLI::Validator(
+      [](std::string& text) -> std::string {
+        const size_t equals = text.find('=');
+        const size_t at = text.find('@', equals);
+        if (equals == 0 || at == std::string::npos) {
+          return "not TITLE=NETWORK@ENDPOINT: " + text;
+        }
+        const std::string network = text.substr(equals + 1, at - equals - 1);
+        if (network == "host" || network == "pod") return "";
+        return "neither host nor pod: " + network;
+      },
+      "TITLE=NETWORK@ENDPOINT");
+}
+
+NetworkServer NetworkServerOf(const std::string& text,
+                              const EndpointOptions& common) {
+  const size_t equals = text.find('=');
+  const size_t at = text.find('@', equals);
+  NetworkServer server = {text.substr(0, equals), common};
+  server.endpoint.host_network = text.substr(equals + 1, 4) == "host";
+  server.endpoint.socket = text.substr(at + 1);
+  return server;
+}
+
+void AddNetworks(CLI::App& command, Arguments& arguments) {
+  ModeOptions& options = arguments.options;
+  command
+      .add_option("--server", arguments.network_servers,
+                  "A server and the network (host, pod) of its pods; more than "
+                  "one are compared")
+      ->check(IsNetworkServer())
+      ->required();
+  command
+      .add_option("--image", options.endpoint.image, "On the servers' nodes")
+      ->capture_default_str();
+  command
+      .add_option("--plugins", options.cni_config,
+                  "A CNI configuration (*.conflist) whose plugins are run bare")
+      ->check(CLI::ExistingFile);
+  command
+      .add_option("--plugin-dir", options.cni_plugins, "Where the plugins are")
+      ->capture_default_str();
+}
+
 CLI::App* AddMode(CLI::App& app, Arguments& arguments, const char* name,
                   const char* what, Mode mode) {
   CLI::App* command = app.add_subcommand(name, what);
@@ -95,10 +143,18 @@ int Run(int argc, char** argv) {
   AddPull(*AddMode(app, arguments, "pull",
                    "Cold pulls of an image, which is removed after each", Pull),
           arguments);
+  AddNetworks(*AddMode(app, arguments, "networks",
+                       "Pods alone, on servers in turn, and CNI plugins bare",
+                       Networks),
+              arguments);
   AddMode(app, arguments, "floor", "The kernel's own work alone", FloorOnly);
   CLI11_PARSE(app, argc, argv);
   arguments.options.endpoint.host_network = arguments.network == "host";
   arguments.options.endpoint.pod_pid = arguments.pid == "pod";
+  for (const std::string& server : arguments.network_servers) {
+    arguments.options.network_servers.push_back(
+        NetworkServerOf(server, arguments.options.endpoint));
+  }
   arguments.options.longest = absl::Seconds(arguments.max_seconds);
   ctl::CatchInterrupts();
   const absl::StatusOr<Report> report = arguments.mode(arguments.options);

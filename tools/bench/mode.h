@@ -16,6 +16,13 @@
 
 namespace gantry::bench {
 
+// A server that Networks compares.
+struct NetworkServer {
+  // What the report calls it.
+  std::string title;
+  EndpointOptions endpoint;
+};
+
 struct ModeOptions {
   EndpointOptions endpoint;
   int count = 100;
@@ -27,6 +34,11 @@ struct ModeOptions {
   std::string scratch = "/tmp";
   // The servers that Pull compares, in place of endpoint.socket.
   std::vector<std::string> pull_endpoints;
+  // What Networks compares, in place of `endpoint`; and the CNI configuration
+  // whose plugins are run bare (empty: none are), with where they are.
+  std::vector<NetworkServer> network_servers;
+  std::string cni_config;
+  std::string cni_plugins = "/usr/lib/cni";
 };
 
 // Each call of a pod's life one after the other, and the floor between lives.
@@ -36,6 +48,9 @@ absl::StatusOr<Report> Parallel(const ModeOptions& options);
 // Cold pulls of endpoint.image, which must be on none of the servers, and the
 // floor between (pull_floor.h).
 absl::StatusOr<Report> Pull(const ModeOptions& options);
+// Pods without containers on each server in turn, and bare plugins
+// (bare_plugins.h) between.
+absl::StatusOr<Report> Networks(const ModeOptions& options);
 // The floor alone.
 absl::StatusOr<Report> FloorOnly(const ModeOptions& options);
 

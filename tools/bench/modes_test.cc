@@ -6,6 +6,7 @@
 #include "gtest/gtest.h"
 #include "runtime/base/testing/status_matchers.h"
 #include "runtime/sys/file.h"
+#include "runtime/sys/testing/fake_tree.h"
 #include "runtime/sys/testing/temp_dir.h"
 #include "tools/bench/mode.h"
 #include "tools/ctl/interrupt.h"
@@ -54,6 +55,30 @@ TEST_F(ModesTest, ParallelSharesTheLivesAmongThreads) {
   EXPECT_THAT(report.Table(), HasSubstr("lives per second: "));
 }
 
+TEST_F(ModesTest, NetworksTakeTurnsWithBarePlugins) {
+  sys::testing::FakeTree plugins;
+  plugins.Add({sys::testing::File("one", "#!/bin/sh\necho '{}'\n", 0755)});
+  plugins.Write(
+      "net.conflist",
+      R"({"cniVersion":"1.0.0","name":"n","plugins":[{"type":"one"}]})");
+  options_.cni_config = plugins.path() + "/net.conflist";
+  options_.cni_plugins = plugins.path();
+  options_.network_servers = {{"first", options_.endpoint},
+                              {"second", options_.endpoint}};
+  options_.network_servers[1].endpoint.host_network = true;
+  ASSERT_OK_AND_ASSIGN(Report report, Networks(options_));
+  for (const char* row :
+       {"plugins, bare: ADD", "plugins, bare: DEL", "first: RunPodSandbox",
+        "first: RemovePodSandbox", "second: RunPodSandbox"}) {
+    EXPECT_EQ(report.Row(row).size(), 5) << row;
+  }
+  EXPECT_EQ(server_.containers(), 0);
+  plugins.Add({sys::testing::File("one", "#!/bin/sh\nexit 1\n", 0755)});
+  EXPECT_THAT(Networks(options_),
+              StatusIs(absl::StatusCode::kInternal,
+                       HasSubstr("ADD by plugin one ended with 1")));
+}
+
 TEST_F(ModesTest, FailedLifeIsRemovedAndNamed) {
   server_.FailCreate("no space");
   EXPECT_THAT(Latency(options_),
@@ -66,6 +91,8 @@ TEST_F(ModesTest, InterruptedBeforeTheFirstResultIsCancelled) {
   ctl::SetInterruptedForTest(true);
   EXPECT_THAT(Latency(options_), StatusIs(absl::StatusCode::kCancelled));
   EXPECT_THAT(Parallel(options_), StatusIs(absl::StatusCode::kCancelled));
+  options_.network_servers = {{"only", options_.endpoint}};
+  EXPECT_THAT(Networks(options_), StatusIs(absl::StatusCode::kCancelled));
   EXPECT_THAT(FloorOnly(options_), StatusIs(absl::StatusCode::kCancelled));
   ctl::SetInterruptedForTest(false);
 }
