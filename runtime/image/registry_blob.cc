@@ -83,12 +83,6 @@ absl::Status BlobSource::Ask() {
     answered_.response.reset();
   }
   ASSIGN_OR_RETURN(answered_, open_(std::nullopt, first_host_));
-  if (answered_.response->status() == 206) {
-    answered_.response.reset();
-    return absl::DataLossError(
-        absl::StrCat("blob ", blob_.digest.ToString(),
-                     ": a partial answer was not asked for"));
-  }
   gave_up_ = false;
   return absl::OkStatus();
 }

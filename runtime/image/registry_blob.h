@@ -31,7 +31,8 @@ struct Answered {
   bool is_last_host = true;
 };
 
-// Asks for a blob or a range of it, from the host `first_host` on.
+// Asks for a blob or a range of it, from the host `first_host` on. Only who is
+// asked for a range may answer with 206.
 using BlobOpener = std::function<absl::StatusOr<Answered>(
     std::optional<http::ByteRange> range, size_t first_host)>;
 

@@ -131,7 +131,14 @@ absl::StatusOr<std::unique_ptr<http::Response>> RegistryClient::AskHost(
       return failure->status;
     }
     const int status = (*response)->status();
-    if (status == 200 || status == 206) return response;
+    if (status == 200 || (status == 206 && question.range)) return response;
+    if (status == 206) {
+      *failure = {.status = absl::DataLossError(
+                      absl::StrCat((*response)->url().ForErrors(),
+                                   ": a partial answer was not asked for")),
+                  .is_answer = true};
+      return failure->status;
+    }
     // A token may have ended since the last request, so each may bring one 401.
     if (status == 401 && !asked) {
       *failure = authorizer_.Answer(host, question.ref, **response, request);

@@ -97,7 +97,7 @@ class RegistryClient {
   };
 
   absl::StatusOr<std::vector<RegistryHost>> HostsFor(const Reference& ref);
-  // Of the first host that answers with 200 or 206.
+  // Of the first host that answers with 200, or 206 if asked for a range.
   absl::StatusOr<Answered> Ask(const Question& question);
   // Once each; the failure of the last, with those before it in its text.
   absl::StatusOr<Answered> AskEach(const std::vector<RegistryHost>& hosts,

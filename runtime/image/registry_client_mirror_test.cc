@@ -146,6 +146,19 @@ TEST_F(MirrorTest, BlobThatAMirrorCannotFinishComesFromTheRegistry) {
   EXPECT_EQ(registry_.requests()[2].range->first, 3000);
 }
 
+// Fails if AskHost takes every 206 for an answer.
+TEST_F(MirrorTest, PartThatNobodyAskedForIsLeftForTheRegistrysWhole) {
+  RegistryClient client = Client();
+  Fail(1, {.status = 206, .body = blob_});
+  EXPECT_TRUE(*ReadBlob(&client) == blob_);
+  Fail(1, {.status = 206, .body = kManifest});
+  EXPECT_OK(client.FetchManifest(Ref(), std::nullopt, nullptr));
+  EXPECT_THAT(Urls(), ElementsAre(StartsWith("https://mirror.example/"),
+                                  StartsWith("https://r.example/"),
+                                  StartsWith("https://mirror.example/"),
+                                  StartsWith("https://r.example/")));
+}
+
 TEST_F(MirrorTest, MistakeInTheSettingsIsTold) {
   Configure("server = 1");
   EXPECT_THAT(Client().FetchManifest(Ref(), std::nullopt, nullptr),

@@ -230,7 +230,7 @@ class Mirrors(RegistryCase):
                               .image.repo_tags), [name])
         for way in (hostile.status(404), hostile.status(500),
                     hostile.status(429), hostile.status(403),
-                    hostile.status(401)):
+                    hostile.status(401), hostile.status(206)):
             self.call("RemoveImage", image=self.spec(image))
             for each in (first, second, registry):
                 del each.requests[:]
