@@ -188,7 +188,12 @@ absl::Status Importer::StoreOne(const std::string& file,
   ASSIGN_OR_RETURN(std::unique_ptr<ByteSource> source,
                    MustExist(files_.Open(file)));
   if (unpacked) {
-    return store_->content().PutFrom(source.get(), blob->digest, blob->size);
+    ObservedSource observed(source.get(), [this](absl::string_view) {
+      return options_.layer.cancelled && options_.layer.cancelled()
+                 ? absl::CancelledError("blob: cancelled")
+                 : absl::OkStatus();
+    });
+    return store_->content().PutFrom(&observed, blob->digest, blob->size);
   }
   return StoreLayer(source.get(), blob, diff_id, &store_->content(),
                     &store_->layers(), options_.layer)

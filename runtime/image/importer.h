@@ -39,7 +39,9 @@ struct ImportedImage {
 };
 
 // `fd` is the directory, or the tar (plain, gzip or zstd; a pipe will do),
-// read from where it stands. INVALID_ARGUMENT if it is neither an OCI layout
+// read from where it stands. CANCELLED within a chunk or an entry once
+// options.layer.cancelled says so: the image under way is not stored, those
+// before it are. INVALID_ARGUMENT if it is neither an OCI layout
 // nor a docker-archive, NOT_FOUND if no image in it fits the platform.
 absl::StatusOr<std::vector<ImportedImage>> Import(UniqueFd fd,
                                                   ImageStore* store,

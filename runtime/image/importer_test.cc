@@ -262,6 +262,21 @@ TEST_F(ImporterTest, LayoutDirectoryWithLinksOutIsRefused) {
   ExpectNothingLeft();
 }
 
+// Fails where one of the readers does not ask: of the archive, of a layer.
+TEST_F(ImporterTest, CancelledLeavesNothing) {
+  const SampleImage sample = TwoLayers();
+  const Files files = LayoutFiles({sample}, Named(sample, kRefName));
+  ImportOptions options;
+  options.layer.cancelled = [] { return true; };
+  EXPECT_THAT(Load(TarOf(files), options),
+              StatusIs(absl::StatusCode::kCancelled, HasSubstr("archive")));
+  ExpectNothingLeft();
+  for (const auto& [name, data] : files) Write(files_.fd(), "l/" + name, data);
+  EXPECT_THAT(ImportPath(files_.path() + "/l", store_.get(), options),
+              StatusIs(absl::StatusCode::kCancelled, HasSubstr("layer")));
+  ExpectNothingLeft();
+}
+
 TEST_F(ImporterTest, DiscardsLayerBlobsIfAsked) {
   const SampleImage sample = TwoLayers();
   ImportOptions options;

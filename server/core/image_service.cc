@@ -77,11 +77,21 @@ work::Task<absl::StatusOr<std::string>> ImageService::Pull(
   co_return image->id();
 }
 
+image::ImportOptions ImageService::LoadOptions(
+    work::Cancellation cancellation) {
+  image::ImportOptions options;
+  options.layer.cancelled = [cancellation = std::move(cancellation)] {
+    return cancellation.IsCancelled();
+  };
+  return options;
+}
+
 work::Task<absl::StatusOr<std::vector<ImportedImage>>> ImageService::LoadPath(
-    std::string path) {
+    std::string path, work::Cancellation cancellation) {
+  const image::ImportOptions options = LoadOptions(std::move(cancellation));
   absl::StatusOr<std::vector<ImportedImage>> images = co_await work::RunOn(
-      node_.blocking_executor, node_.executor, [this, &path] {
-        return image::ImportPath(path, &node_.images, image::ImportOptions{});
+      node_.blocking_executor, node_.executor, [this, &path, &options] {
+        return image::ImportPath(path, &node_.images, options);
       });
   if (!images.ok()) co_await CollectGarbage();
   co_await GiveBackMemory(node_);
@@ -90,11 +100,11 @@ work::Task<absl::StatusOr<std::vector<ImportedImage>>> ImageService::LoadPath(
 }
 
 work::Task<absl::StatusOr<std::vector<ImportedImage>>> ImageService::LoadStream(
-    UniqueFd stream) {
+    UniqueFd stream, work::Cancellation cancellation) {
+  const image::ImportOptions options = LoadOptions(std::move(cancellation));
   absl::StatusOr<std::vector<ImportedImage>> images = co_await work::RunOn(
-      node_.blocking_executor, node_.executor, [this, &stream] {
-        return image::Import(std::move(stream), &node_.images,
-                             image::ImportOptions{});
+      node_.blocking_executor, node_.executor, [this, &stream, &options] {
+        return image::Import(std::move(stream), &node_.images, options);
       });
   if (!images.ok()) co_await CollectGarbage();
   co_await GiveBackMemory(node_);

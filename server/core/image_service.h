@@ -63,11 +63,12 @@ class ImageService {
   // The id of the image the reference names now. CANCELLED if the request is.
   work::Task<absl::StatusOr<std::string>> Pull(PullRequest request);
 
-  // From a path of this host, or from a stream (a pipe will do).
+  // From a path of this host, or from a stream (a pipe will do). CANCELLED if
+  // `cancellation` is; images that were whole by then stay.
   work::Task<absl::StatusOr<std::vector<image::ImportedImage>>> LoadPath(
-      std::string path);
+      std::string path, work::Cancellation cancellation);
   work::Task<absl::StatusOr<std::vector<image::ImportedImage>>> LoadStream(
-      UniqueFd stream);
+      UniqueFd stream, work::Cancellation cancellation);
 
   absl::StatusOr<record::ImageRecord> Get(absl::string_view reference) const;
   std::vector<record::ImageRecord> List() const;
@@ -80,6 +81,7 @@ class ImageService {
   work::Task<absl::StatusOr<FilesystemUsage>> ContainerUsage();
 
  private:
+  static image::ImportOptions LoadOptions(work::Cancellation cancellation);
   // What a refused image has left goes; a failure is logged.
   work::Task<void> CollectGarbage();
 

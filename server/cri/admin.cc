@@ -16,6 +16,7 @@
 #include "server/cri/call.h"
 #include "server/cri/check.h"
 #include "server/cri/chunk_pipe.h"
+#include "server/work/cancellation.h"
 
 namespace gantry::cri {
 namespace {
@@ -50,6 +51,9 @@ class LoadCall final : public grpc::ServerReadReactor<LoadRequest> {
     }
   }
 
+  // The load ends, and then the call.
+  void OnCancel() override { cancellation_.Cancel(); }
+
   void OnDone() override { delete this; }
 
  private:
@@ -82,7 +86,7 @@ class LoadCall final : public grpc::ServerReadReactor<LoadRequest> {
   void LoadPath() {
     absl::Status good = CheckAbsolutePath("path", request_.path());
     if (!good.ok()) return Finish(good);
-    Begin(services_.images.LoadPath(request_.path()));
+    Begin(services_.images.LoadPath(request_.path(), cancellation_));
   }
 
   void TakeChunk() {
@@ -110,7 +114,7 @@ class LoadCall final : public grpc::ServerReadReactor<LoadRequest> {
     (void)fcntl(pipe.write.get(), F_SETPIPE_SZ, kPipeBytes);
     pipe_ =
         std::make_shared<ChunkPipe>(std::move(pipe.write), services_.node.loop);
-    Begin(services_.images.LoadStream(std::move(pipe.read)));
+    Begin(services_.images.LoadStream(std::move(pipe.read), cancellation_));
     return absl::OkStatus();
   }
 
@@ -151,6 +155,7 @@ class LoadCall final : public grpc::ServerReadReactor<LoadRequest> {
   const std::shared_ptr<Shared> shared_;
   LoadRequest request_;
   std::shared_ptr<ChunkPipe> pipe_;
+  work::Cancellation cancellation_;
   bool loading_ = false;
 };
 

@@ -17,6 +17,7 @@ import zlib
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 "../lib"))
 import gantry_case
+import gantry_server
 from gantry_case import say
 from gantry_hostile_images import MIB, HostileCase, entry, tar_of
 
@@ -366,6 +367,24 @@ class Hostile(HostileCase):
         go_on.set()
         del self.registry.spoil[digest]
         self.pull(name)
+
+    # Guard: OnCancel of LoadCall. Seen to fail without.
+    def test_a_load_ends_with_its_client(self):
+        """From a path; of a stream there is no more once its client has gone."""
+        ignored = self.header(".wh..wh.x", tarfile.REGTYPE, 0).tobuf()
+        layout = self.repeated(ignored * 1000, 1900)
+        images = self.server.root + "/images/"
+        request = gantry_server.stubs().admin.LoadRequest(path=layout.path)
+        call = self.server.admin.Load.future(iter([request]), timeout=60)
+        gantry_case.wait_until(lambda: os.listdir(images + "layers"),
+                               "the layer is begun")
+        call.cancel()
+        gantry_case.wait_until(
+            lambda: "Load: CANCELLED" in self.server.log_tail(3),
+            "the server gives up", 1.5)
+        self.check_nothing_left("a load that was cancelled")
+        for folder in ("ingest", "blobs/sha256"):
+            self.assertEqual(os.listdir(images + folder), [], folder)
 
 
 if __name__ == "__main__":
