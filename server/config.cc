@@ -257,6 +257,8 @@ absl::Status TakeImages(Table& top, const Config::Registry& registry,
       table.Take("max_parallel_layers", 1, 16, images.max_parallel_layers));
   RETURN_IF_ERROR(table.Take("parallel_ranges", 1, 16, images.parallel_ranges));
   RETURN_IF_ERROR(table.Take("range_mib", 1, 64, images.range_mib));
+  RETURN_IF_ERROR(
+      table.Take("max_inflation", 1, 1'000'000, images.max_inflation));
   return table.CheckAllTaken();
 }
 

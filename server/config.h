@@ -109,6 +109,9 @@ struct Config {
     // connection per layer.
     int parallel_ranges = 4;
     int range_mib = 8;
+    // A layer may inflate to so many times the size of its blob, and to 1 GiB
+    // in any case.
+    int max_inflation = 300;
     bool operator==(const Images&) const = default;
   } images;
 

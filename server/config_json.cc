@@ -59,6 +59,7 @@ std::string ConfigJson(const Config& config) {
       "],\"max_parallel_layers\":", config.images.max_parallel_layers,
       ",\"parallel_ranges\":", config.images.parallel_ranges,
       ",\"range_mib\":", config.images.range_mib,
+      ",\"max_inflation\":", config.images.max_inflation,
       "},\"containers\":{\"writable_layer_size\":",
       json::Quote(conf::FormatSize(config.containers.writable_layer_size)),
       "},\"runtime_handlers\":[",

@@ -67,6 +67,7 @@ pinned = ["busybox", "r.example/a@sha256:012345678901234567890123456789012345678
 max_parallel_layers = 5
 parallel_ranges = 2
 range_mib = 16
+max_inflation = 1000
 
 [containers]
 writable_layer_size = "10Gi"
@@ -119,6 +120,7 @@ idle_timeout_seconds = 60
   EXPECT_EQ(config.images.max_parallel_layers, 5);
   EXPECT_EQ(config.images.parallel_ranges, 2);
   EXPECT_EQ(config.images.range_mib, 16);
+  EXPECT_EQ(config.images.max_inflation, 1000);
   EXPECT_EQ(config.containers.writable_layer_size, uint64_t{10} << 30);
   EXPECT_THAT(config.runtime_handlers,
               ::testing::ElementsAre("fast-1", "slow"));

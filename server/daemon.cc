@@ -295,6 +295,7 @@ absl::Status Daemon::Parts::Build() {
   stats = std::make_unique<core::StatsService>(*node);
   images = std::make_unique<core::ImageService>(
       *node, *http, RegistryOptionsOf(config),
+      image::UnpackLimits{.max_inflation = config.images.max_inflation},
       config.images.max_parallel_layers, config.threads.blocking);
   streams = std::make_unique<core::StreamService>(*node);
   ASSIGN_OR_RETURN(stream_server,

@@ -30,17 +30,15 @@ constexpr absl::string_view kLayerTypes[] = {
     "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip",
 };
 
-// What a layer may inflate to, as a multiple of its blob: deflate's best is
-// 1032, zstd has no bound. Small layers are not judged.
-constexpr int64_t kMaxInflation = 300;
-constexpr int64_t kInflationCountsFrom = int64_t{1} << 30;
-
+// Deflate's best is 1032 times, zstd has no bound.
 UnpackLimits LimitsFor(const std::optional<Descriptor>& blob,
                        UnpackLimits limits) {
-  if (!blob || blob->size > limits.max_tar_bytes / kMaxInflation) return limits;
-  limits.max_tar_bytes =
-      std::min(limits.max_tar_bytes,
-               std::max(blob->size * kMaxInflation, kInflationCountsFrom));
+  if (!blob || blob->size > limits.max_tar_bytes / limits.max_inflation) {
+    return limits;
+  }
+  limits.max_tar_bytes = std::min(
+      limits.max_tar_bytes,
+      std::max(blob->size * limits.max_inflation, limits.always_allowed_bytes));
   return limits;
 }
 

@@ -50,9 +50,8 @@ absl::Status CheckLayerCount(const Manifest& manifest,
 // Reads the blob once: hashes it, keeps a copy in `content` if wanted, inflates
 // and unpacks it; then checks size, blob digest and diffID, and only then
 // publishes the layer. DATA_LOSS says which of them is wrong;
-// RESOURCE_EXHAUSTED if it inflates to more than 1 GiB and 300 times the size
-// of its blob. Without `blob` (a docker-archive), only the diffID is checked
-// and nothing is kept.
+// RESOURCE_EXHAUSTED if it inflates to more than UnpackLimits allow. Without
+// `blob` (a docker-archive), only the diffID is checked and nothing is kept.
 absl::StatusOr<LayerInfo> StoreLayer(ByteSource* source,
                                      const std::optional<Descriptor>& blob,
                                      const Digest& diff_id,

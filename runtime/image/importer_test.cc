@@ -277,6 +277,22 @@ TEST_F(ImporterTest, CancelledLeavesNothing) {
   ExpectNothingLeft();
 }
 
+// Fails without LimitsFor, and with a multiple that is not the one given.
+TEST_F(ImporterTest, LayersMayInflateToAMultipleOfTheirBlob) {
+  // About two hundredfold.
+  const SampleImage sample = MakeImage(
+      {TarBuilder().File("zeros", std::string(20 << 20, '\0')).Done()});
+  const std::string tar = TarOf(LayoutFiles({sample}, Named(sample, kRefName)));
+  ImportOptions options;
+  options.layer.limits.always_allowed_bytes = 1 << 20;
+  options.layer.limits.max_inflation = 50;
+  EXPECT_THAT(Load(tar, options), StatusIs(absl::StatusCode::kResourceExhausted,
+                                           HasSubstr("inflates to more")));
+  ExpectNothingLeft();
+  options.layer.limits.max_inflation = 1000;
+  EXPECT_OK(Load(tar, options));
+}
+
 TEST_F(ImporterTest, DiscardsLayerBlobsIfAsked) {
   const SampleImage sample = TwoLayers();
   ImportOptions options;

@@ -38,6 +38,10 @@ struct UnpackLimits {
   // Of the names of all directories together, which are kept until the end:
   // about a million of them.
   int64_t max_directory_name_bytes = int64_t{64} << 20;
+  // What a layer may inflate to, as a multiple of its blob's size, if that is
+  // known (StoreLayer). So many bytes each may: small layers are not judged.
+  int64_t max_inflation = 300;
+  int64_t always_allowed_bytes = int64_t{1} << 30;
 };
 
 struct UnpackOptions {

@@ -66,6 +66,7 @@ work::Task<absl::StatusOr<std::string>> ImageService::Pull(
                            .tasks = node_.tasks};
   PullOptions options;
   options.max_parallel_layers = max_parallel_layers_;
+  options.image.limits = limits_;
   options.observer = std::move(request.observer);
   options.cancellation = request.cancellation;
   absl::StatusOr<record::ImageRecord> image =
@@ -78,8 +79,9 @@ work::Task<absl::StatusOr<std::string>> ImageService::Pull(
 }
 
 image::ImportOptions ImageService::LoadOptions(
-    work::Cancellation cancellation) {
+    work::Cancellation cancellation) const {
   image::ImportOptions options;
+  options.layer.limits = limits_;
   options.layer.cancelled = [cancellation = std::move(cancellation)] {
     return cancellation.IsCancelled();
   };

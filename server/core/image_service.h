@@ -21,6 +21,7 @@
 #include "runtime/http/client.h"
 #include "runtime/image/importer.h"
 #include "runtime/image/registry_client.h"
+#include "runtime/image/unpacker.h"
 #include "server/core/image_pull.h"
 #include "server/core/node.h"
 #include "server/work/cancellation.h"
@@ -47,14 +48,17 @@ struct FilesystemUsage {
 class ImageService {
  public:
   // All must outlive this. `registry_options` tells which registries may be
-  // spoken to without TLS, and the like; `max_parallel_layers` is of one pull;
-  // `threads` is how many the node's blocking executor has.
+  // spoken to without TLS, and the like; `limits` are each layer's;
+  // `max_parallel_layers` is of one pull; `threads` is how many the node's
+  // blocking executor has.
   ImageService(Node& node, http::Client& http,
-               image::RegistryOptions registry_options, int max_parallel_layers,
+               image::RegistryOptions registry_options,
+               const image::UnpackLimits& limits, int max_parallel_layers,
                int threads)
       : node_(node),
         http_(http),
         registry_(std::move(registry_options)),
+        limits_(limits),
         max_parallel_layers_(max_parallel_layers),
         layer_executor_("layers", threads),
         receive_executor_("receive",
@@ -81,13 +85,14 @@ class ImageService {
   work::Task<absl::StatusOr<FilesystemUsage>> ContainerUsage();
 
  private:
-  static image::ImportOptions LoadOptions(work::Cancellation cancellation);
+  image::ImportOptions LoadOptions(work::Cancellation cancellation) const;
   // What a refused image has left goes; a failure is logged.
   work::Task<void> CollectGarbage();
 
   Node& node_;
   http::Client& http_;
   const image::RegistryOptions registry_;
+  const image::UnpackLimits limits_;
   const int max_parallel_layers_;
   // Receives and inflates what a thread of the blocking executor unpacks.
   work::Executor layer_executor_;

@@ -387,5 +387,25 @@ class Hostile(HostileCase):
             self.assertEqual(os.listdir(images + folder), [], folder)
 
 
+class Inflating(HostileCase):
+    """Another bound for what a layer inflates to."""
+
+    @classmethod
+    def new_server(cls):
+        server = super().new_server()
+        server.more_config = "\n[images]\nmax_inflation = 2000\n"
+        return server
+
+    # Seen to fail with the key not handed to LimitsFor.
+    def test_the_bound_can_be_set(self):
+        tar = tar_of(entry("f")) + bytes(1100 * MIB)
+        self.check("a thousandfold", self.image(
+            [tar], "+gzip", [gzip.compress(tar, 9)]), None, within=60)
+        self.check("more", self.image([tar], "+zstd", [subprocess.run(
+            ["zstd", "-q", "-c"], input=tar, check=True,
+            stdout=subprocess.PIPE).stdout]), "RESOURCE_EXHAUSTED",
+            "inflates to more than", within=60)
+
+
 if __name__ == "__main__":
     gantry_case.main()

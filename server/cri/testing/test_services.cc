@@ -138,7 +138,8 @@ struct TestServices::Parts {
   core::PodService pod_service{node, container_service};
   core::ExecService exec{node};
   core::StatsService stats{node};
-  core::ImageService images{node, http, image::RegistryOptions(), 1, 1};
+  core::ImageService images{
+      node, http, image::RegistryOptions(), image::UnpackLimits(), 1, 1};
   core::StreamService streams{node};
   FixedUrls urls;
   Services services{node,
