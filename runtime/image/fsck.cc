@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <set>
+#include <string>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -34,9 +35,13 @@ class Checker {
   absl::Status Gather();
   absl::Status CheckBlob(const Digest& blob, const Images& images);
   absl::Status CheckLayer(const Digest& diff_id, const Images& images);
-  absl::StatusOr<std::unique_ptr<LayerDraft>> Unpack(const Digest& diff_id,
-                                                     const Digest& blob);
-  absl::Status Compare(const Digest& diff_id, const LayerDraft& draft);
+  // A layer as it should be.
+  struct Fresh {
+    std::unique_ptr<LayerDraft> draft;
+    std::set<std::string> dated_directories;
+  };
+  absl::StatusOr<Fresh> Unpack(const Digest& diff_id, const Digest& blob);
+  absl::Status Compare(const Digest& diff_id, const Fresh& fresh);
   absl::Status CheckUnused();
   absl::Status Tell(Kind kind, const Digest& object, std::string problem,
                     const Images& images, bool repaired);
@@ -104,8 +109,8 @@ absl::Status Checker::CheckBlob(const Digest& blob, const Images& images) {
               repaired);
 }
 
-absl::StatusOr<std::unique_ptr<LayerDraft>> Checker::Unpack(
-    const Digest& diff_id, const Digest& blob) {
+absl::StatusOr<Checker::Fresh> Checker::Unpack(const Digest& diff_id,
+                                               const Digest& blob) {
   const HoldTable::Hold hold = store_->content().Hold(blob);
   ASSIGN_OR_RETURN(UniqueFd fd, store_->content().OpenBlob(blob));
   FdSource source(std::move(fd));
@@ -115,13 +120,17 @@ absl::StatusOr<std::unique_ptr<LayerDraft>> Checker::Unpack(
       UnpackLayer(&source, draft->fs_fd(),
                   {.limits = {}, .cancelled = options_.cancelled}));
   result_.bytes += unpacked.tar_bytes;
-  if (unpacked.diff_id == diff_id) return draft;
-  return absl::FailedPreconditionError(absl::StrCat(
-      "blob ", blob.ToString(), " unpacks to ", unpacked.diff_id.ToString()));
+  if (unpacked.diff_id != diff_id) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "blob ", blob.ToString(), " unpacks to ", unpacked.diff_id.ToString()));
+  }
+  return Fresh{.draft = std::move(draft),
+               .dated_directories = {unpacked.dated_directories.begin(),
+                                     unpacked.dated_directories.end()}};
 }
 
 // DATA_LOSS: the layer is not what its blob unpacks to, or not there.
-absl::Status Checker::Compare(const Digest& diff_id, const LayerDraft& draft) {
+absl::Status Checker::Compare(const Digest& diff_id, const Fresh& fresh) {
   const HoldTable::Hold hold = store_->layers().Hold(diff_id);
   const std::optional<LayerInfo> layer = store_->layers().Find(diff_id);
   if (!layer) return absl::DataLossError("is missing");
@@ -129,7 +138,8 @@ absl::Status Checker::Compare(const Digest& diff_id, const LayerDraft& draft) {
   ASSIGN_OR_RETURN(UniqueFd found,
                    sys::OpenAt(store_->layers().dir_fd(), layer->LowerDir(),
                                O_RDONLY | O_DIRECTORY));
-  return CompareTrees(draft.fs_fd(), found.get(), options_.cancelled);
+  return CompareTrees(fresh.draft->fs_fd(), found.get(),
+                      fresh.dated_directories, options_.cancelled);
 }
 
 absl::Status Checker::CheckLayer(const Digest& diff_id, const Images& images) {
@@ -147,14 +157,14 @@ absl::Status Checker::CheckLayer(const Digest& diff_id, const Images& images) {
                 "the blob it was made of is not there to compare it with",
                 images, false);
   }
-  ASSIGN_OR_RETURN(std::unique_ptr<LayerDraft> draft, Unpack(diff_id, *blob));
-  const absl::Status status = Compare(diff_id, *draft);
+  ASSIGN_OR_RETURN(Fresh fresh, Unpack(diff_id, *blob));
+  const absl::Status status = Compare(diff_id, fresh);
   // Of any other error than DATA_LOSS nothing follows for the layer.
   if (!absl::IsDataLoss(status)) return status;
   bool repaired = false;
   if (options_.repair) {
-    ASSIGN_OR_RETURN(repaired, store_->ReplaceLayer(std::move(draft), diff_id,
-                                                    options_.in_use));
+    ASSIGN_OR_RETURN(repaired, store_->ReplaceLayer(std::move(fresh.draft),
+                                                    diff_id, options_.in_use));
   }
   return Tell(Kind::kBadLayer, diff_id, std::string(status.message()), images,
               repaired);

@@ -41,11 +41,13 @@ class FsckTest : public ::testing::Test {
  protected:
   FsckTest()
       : sample_(MakeImage({TarBuilder()
+                               .Dir("./")
                                .Dir("etc")
                                .File("etc/a", "lower")
                                .HardLink("etc/b", "etc/a")
                                .Symlink("etc/link", "a")
                                .File("etc/.wh.gone", "")
+                               .File("implied/f", "x")
                                .Done(),
                            TarBuilder().File("top", "upper").Done()})) {}
 
@@ -97,6 +99,7 @@ class FsckTest : public ::testing::Test {
   std::unique_ptr<ImageStore> store_;
 };
 
+// With a directory that has no entry, whose time is that of its making.
 TEST_F(FsckTest, SoundStoreHasNoFindings) {
   EXPECT_THAT(Check(), IsEmpty());
   EXPECT_THAT(Check(true), IsEmpty());
@@ -148,6 +151,16 @@ TEST_F(FsckTest, EveryChangeOfALayerIsFoundAndMended) {
        [&] {
          const timespec times[2] = {{1, 0}, {1, 0}};
          utimensat(AT_FDCWD, InLayer("etc/a").c_str(), times, 0);
+       }},
+      {"/etc: time",
+       [&] {
+         const timespec times[2] = {{1, 0}, {1, 0}};
+         utimensat(AT_FDCWD, InLayer("etc").c_str(), times, 0);
+       }},
+      {"/: time",
+       [&] {
+         const timespec times[2] = {{1, 0}, {1, 0}};
+         utimensat(AT_FDCWD, InLayer("").c_str(), times, 0);
        }},
   };
   for (const auto& [what, change] : changes) {

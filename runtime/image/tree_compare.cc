@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -66,8 +67,12 @@ absl::StatusOr<size_t> Fill(int fd, std::vector<char>* buffer) {
 
 class Comparison {
  public:
-  explicit Comparison(const std::function<bool()>& cancelled)
-      : cancelled_(cancelled), one_(kPieceBytes), two_(kPieceBytes) {}
+  Comparison(const std::set<std::string>& dated,
+             const std::function<bool()>& cancelled)
+      : dated_(dated),
+        cancelled_(cancelled),
+        one_(kPieceBytes),
+        two_(kPieceBytes) {}
 
   absl::Status Run(int expected, int found);
 
@@ -84,8 +89,12 @@ class Comparison {
     return absl::DataLossError(absl::StrCat("/", path, ": ", what));
   }
 
+  const std::set<std::string>& dated_;
   const std::function<bool()>& cancelled_;
   std::vector<std::string> todo_;
+  // Of the first directory with another time: told if there is nothing else,
+  // for it changes with what is inside.
+  absl::Status other_time_;
   // Files with several names: the inode there for the inode here.
   std::map<ino_t, ino_t> linked_;
   std::vector<char> one_;
@@ -105,7 +114,7 @@ absl::Status Comparison::Run(int expected, int found) {
     ASSIGN_OR_RETURN(UniqueFd there, sys::OpenBeneath(found, at, flags));
     RETURN_IF_ERROR(Directories(here.get(), there.get(), path));
   }
-  return absl::OkStatus();
+  return other_time_;
 }
 
 absl::Status Comparison::Directories(int expected, int found,
@@ -147,11 +156,17 @@ absl::Status Comparison::Stats(const struct stat& expected,
     return Differ(path, "owner");
   }
   if (expected.st_rdev != found.st_rdev) return Differ(path, "device");
-  if (S_ISDIR(expected.st_mode)) return absl::OkStatus();
+  const bool same_time = expected.st_mtim.tv_sec == found.st_mtim.tv_sec &&
+                         expected.st_mtim.tv_nsec == found.st_mtim.tv_nsec;
+  if (S_ISDIR(expected.st_mode)) {
+    if (!same_time && other_time_.ok() &&
+        dated_.count(path.empty() ? "." : path) != 0) {
+      other_time_ = Differ(path, "time");
+    }
+    return absl::OkStatus();
+  }
   if (expected.st_size != found.st_size) return Differ(path, "size");
-  if (!IsWhiteout(expected.st_mode, expected.st_rdev) &&
-      (expected.st_mtim.tv_sec != found.st_mtim.tv_sec ||
-       expected.st_mtim.tv_nsec != found.st_mtim.tv_nsec)) {
+  if (!same_time && !IsWhiteout(expected.st_mode, expected.st_rdev)) {
     return Differ(path, "time");
   }
   if (expected.st_nlink != found.st_nlink) return Differ(path, "link count");
@@ -205,8 +220,10 @@ absl::Status Comparison::Contents(int expected, int found,
 }  // namespace
 
 absl::Status CompareTrees(int expected_dirfd, int found_dirfd,
+                          const std::set<std::string>& dated_directories,
                           const std::function<bool()>& cancelled) {
-  return Comparison(cancelled).Run(expected_dirfd, found_dirfd);
+  return Comparison(dated_directories, cancelled)
+      .Run(expected_dirfd, found_dirfd);
 }
 
 }  // namespace gantry::image

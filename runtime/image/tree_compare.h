@@ -1,7 +1,7 @@
 // Whether two directory trees are the same: names, types, modes, owners,
 // contents, links, devices, extended attributes, which names are one file, and
-// the times of files. Times of directories and of whiteouts are not compared:
-// the former change with what is put into them, the latter no tar tells.
+// times, but for whiteouts', which no tar tells, and those of the directories
+// that the tar has no entry for.
 //
 // Thread safety: pure function. Blocks: reads both trees whole. Both trees are
 // private to the caller's process: nobody changes them meanwhile.
@@ -10,6 +10,8 @@
 #define GANTRY_RUNTIME_IMAGE_TREE_COMPARE_H_
 
 #include <functional>
+#include <set>
+#include <string>
 
 #include "absl/status/status.h"
 
@@ -17,8 +19,9 @@ namespace gantry::image {
 
 // DATA_LOSS names the first difference: what `found` has, and `expected` has
 // not, or the other way round. CANCELLED once `cancelled` (may be null) says
-// so.
+// so. `dated_directories`: those whose times count, the top one as ".".
 absl::Status CompareTrees(int expected_dirfd, int found_dirfd,
+                          const std::set<std::string>& dated_directories,
                           const std::function<bool()>& cancelled);
 
 }  // namespace gantry::image

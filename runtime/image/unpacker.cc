@@ -54,6 +54,8 @@ class Unpacker {
   absl::Status Run(ByteSource* tar);
   int64_t entries() const { return entries_; }
   int64_t skipped_xattrs() const { return skipped_xattrs_; }
+  // Once, after Run.
+  std::vector<std::string> TakeDatedDirectories();
 
  private:
   absl::Status CheckCancelled() const;
@@ -429,6 +431,16 @@ absl::Status Unpacker::SetDirectoryTimes() {
   return absl::OkStatus();
 }
 
+std::vector<std::string> Unpacker::TakeDatedDirectories() {
+  std::vector<std::string> paths;
+  paths.reserve(directory_times_.size());
+  for (auto& [path, mtime] : directory_times_) {
+    paths.push_back(std::move(path));
+  }
+  directory_times_.clear();
+  return paths;
+}
+
 }  // namespace
 
 absl::StatusOr<UnpackResult> UnpackLayer(ByteSource* layer, int dirfd,
@@ -453,7 +465,8 @@ absl::StatusOr<UnpackResult> UnpackLayer(ByteSource* layer, int dirfd,
   UnpackResult result = {.diff_id = tar.Finish(),
                          .tar_bytes = tar.bytes(),
                          .entries = unpacker.entries(),
-                         .skipped_xattrs = unpacker.skipped_xattrs()};
+                         .skipped_xattrs = unpacker.skipped_xattrs(),
+                         .dated_directories = unpacker.TakeDatedDirectories()};
   return result;
 }
 

@@ -21,6 +21,8 @@
 
 #include <cstdint>
 #include <functional>
+#include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "runtime/image/byte_source.h"
@@ -61,6 +63,9 @@ struct UnpackResult {
   int64_t entries = 0;
   // Attributes the file system does not support (EOPNOTSUPP).
   int64_t skipped_xattrs = 0;
+  // Paths of the directories whose time an entry told, the top one's "."; by
+  // the names of the entries, which may lead through links.
+  std::vector<std::string> dated_directories;
 };
 
 // Unpacks `layer` (borrowed; gzip, zstd or plain, read to its end) into the
