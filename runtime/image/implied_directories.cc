@@ -21,8 +21,10 @@
 namespace gantry::image {
 namespace {
 
-// Of such a directory, and of the top directory of a layer that has any.
+// Of such a directory, and of the top directory of a layer that has any below.
 constexpr char kMark[] = "trusted.overlay.gantry.implied";
+// Of a top directory that is none.
+constexpr char kTopMark[] = "trusted.overlay.gantry.top";
 constexpr char kOpaque[] = "trusted.overlay.opaque";
 // Of all marked directories' names: about a million of them.
 constexpr size_t kMaxNameBytes = size_t{64} << 20;
@@ -88,9 +90,14 @@ absl::StatusOr<Found> FindIn(int layer, const std::string& path) {
     found.fd = *std::move(next);
   }
   found.hides = found.hides || HasXattr(found.fd.get(), kOpaque);
-  // The top directory's mark says that there are others.
-  found.implied = !path.empty() && HasXattr(found.fd.get(), kMark);
+  found.implied = path.empty() ? !HasXattr(found.fd.get(), kTopMark)
+                               : HasXattr(found.fd.get(), kMark);
   return found;
+}
+
+bool AreAlikeButForTime(const TarEntry& a, const TarEntry& b) {
+  return a.mode == b.mode && a.uid == b.uid && a.gid == b.gid &&
+         a.xattrs == b.xattrs;
 }
 
 // A directory as the union of all layers should have it; `wrong` if overlay
@@ -106,7 +113,11 @@ absl::StatusOr<std::optional<Wanted>> Look(const std::vector<int>& layers,
     ASSIGN_OR_RETURN(Found found, FindIn(layers[i], path));
     if (found.fd && (!found.implied || !top)) {
       ASSIGN_OR_RETURN(TarEntry entry, EntryOf(found.fd.get(), path));
-      if (!found.implied) return Wanted{std::move(entry), top.has_value()};
+      if (!found.implied) {
+        const bool wrong =
+            top && !(path.empty() && AreAlikeButForTime(top->entry, entry));
+        return Wanted{std::move(entry), wrong};
+      }
       top = Wanted{std::move(entry), false};
     }
     if (found.hides) break;
@@ -117,6 +128,7 @@ absl::StatusOr<std::optional<Wanted>> Look(const std::vector<int>& layers,
 // The marked directories of one layer.
 absl::Status Collect(int layer, std::set<std::string>* paths,
                      size_t* name_bytes) {
+  if (!HasXattr(layer, kTopMark)) paths->insert("");
   if (!HasXattr(layer, kMark)) return absl::OkStatus();
   std::vector<std::string> todo = {""};
   while (!todo.empty()) {
@@ -143,6 +155,8 @@ absl::Status Collect(int layer, std::set<std::string>* paths,
 }
 
 }  // namespace
+
+absl::Status MarkTop(int layer) { return SetXattr(layer, kTopMark, "y"); }
 
 absl::Status MarkImplied(int layer, int dirfd) {
   RETURN_IF_ERROR(SetXattr(dirfd, kMark, "y"));

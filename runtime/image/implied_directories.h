@@ -21,6 +21,10 @@
 
 namespace gantry::image {
 
+// Marks a layer whose top directory has an entry. (Few have, so it is the other
+// way round than below it.) That only its time is another in the layers below
+// is no reason for a layer on top.
+absl::Status MarkTop(int layer);
 // Marks the directory `dirfd` of the layer whose top directory is `layer`.
 absl::Status MarkImplied(int layer, int dirfd);
 // An entry for it came after all.

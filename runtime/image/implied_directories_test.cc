@@ -105,6 +105,30 @@ TEST_F(ImpliedDirectoriesTest, AreNotNeededInTheLowestLayer) {
   EXPECT_THAT(Paths(), IsEmpty());
 }
 
+// Seen to fail with MarkTop left out of the unpacker.
+TEST_F(ImpliedDirectoriesTest, TheTopOneIsTheTopmostThatHasAnEntry) {
+  Layer(TarBuilder().Dir("./", {.mode = 0755, .mtime = 1000}));
+  Layer(TarBuilder().File("f", "x"));
+  // As those below have it: nothing to mend.
+  EXPECT_THAT(Paths(), IsEmpty());
+  Layer(TarBuilder().Dir("./", {.mode = 0751, .uid = 7, .mtime = 2000}));
+  EXPECT_THAT(Paths(), IsEmpty());
+  Layer(TarBuilder().File("g", "x"));
+  const std::vector<TarEntry> implied = Implied();
+  ASSERT_EQ(implied.size(), 1u);
+  EXPECT_EQ(implied[0].path, "");
+  EXPECT_EQ(implied[0].mode, mode_t{0751});
+  EXPECT_EQ(implied[0].uid, 7);
+  const int made = NewDirectory();
+  ASSERT_OK(MakeDirectories(implied, made));
+  auto top = sys::StatFd(made);
+  ASSERT_OK(top);
+  EXPECT_EQ(top->st_mode, mode_t{S_IFDIR | 0751});
+  // One that says it anew.
+  Layer(TarBuilder().Dir("./", {.mode = 0755}));
+  EXPECT_THAT(Paths(), IsEmpty());
+}
+
 TEST_F(ImpliedDirectoriesTest, WhatIsHiddenBelowSaysNothing) {
   Layer(TarBuilder()
             .Dir("gone", {.mode = 0700})

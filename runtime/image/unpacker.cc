@@ -151,6 +151,7 @@ absl::Status Unpacker::ApplyRoot(const TarEntry& entry) {
   RETURN_IF_ERROR(NoteDirectoryTime(".", entry.mtime));
   ASSIGN_OR_RETURN(UniqueFd fd,
                    sys::OpenAt(root_, ".", O_RDONLY | O_DIRECTORY));
+  RETURN_IF_ERROR(MarkTop(fd.get()));
   return DressFd(fd.get(), entry, &skipped_xattrs_);
 }
 

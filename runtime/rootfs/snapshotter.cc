@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <optional>
@@ -22,6 +23,8 @@ constexpr char kContainers[] = "containers";
 constexpr char kUpper[] = "upper";
 constexpr char kWork[] = "work";
 constexpr char kEmpty[] = "empty";
+// Of "/" in a container whose image says nothing about it.
+constexpr mode_t kTopMode = 0755;
 
 bool IsId(absl::string_view id) {
   return !id.empty() && id.size() <= 128 && id[0] != '.' &&
@@ -119,6 +122,31 @@ absl::Status Snapshotter::Limit(const std::string& id, int dir,
   return limits_->Limit(id, bytes, dirs);
 }
 
+// Overlay shows the upper directory's mode and owner as the container's "/":
+// they are what the topmost layer says.
+absl::Status Snapshotter::MakeUpper(
+    int dir, const std::vector<std::string>& lower_dirs) {
+  absl::Status made = sys::MkdirAt(dir, kUpper, 0700);
+  if (absl::IsAlreadyExists(made)) return absl::OkStatus();
+  RETURN_IF_ERROR(made);
+  ASSIGN_OR_RETURN(
+      UniqueFd upper,
+      sys::OpenAt(dir, kUpper, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
+  mode_t mode = kTopMode;
+  if (!lower_dirs.empty()) {
+    ASSIGN_OR_RETURN(
+        struct stat top,
+        sys::StatAt(AT_FDCWD, absl::StrCat(layers_dir_, "/", lower_dirs.back()),
+                    AT_SYMLINK_NOFOLLOW));
+    if (fchown(upper.get(), top.st_uid, top.st_gid) != 0) {
+      return ErrnoStatus(errno, "chown upper");
+    }
+    mode = top.st_mode & 07777;
+  }
+  if (fchmod(upper.get(), mode) != 0) return ErrnoStatus(errno, "chmod upper");
+  return absl::OkStatus();
+}
+
 absl::StatusOr<OverlayPlan> Snapshotter::Prepare(
     absl::string_view id, const std::vector<std::string>& lower_dirs,
     uint64_t limit) {
@@ -137,11 +165,10 @@ absl::StatusOr<OverlayPlan> Snapshotter::Prepare(
   ASSIGN_OR_RETURN(UniqueFd dir,
                    sys::OpenAt(containers_.get(), name,
                                O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
-  // The upper directory's mode and owner are those of the container's "/".
-  RETURN_IF_ERROR(MkdirIfMissing(dir.get(), kUpper, 0755));
+  RETURN_IF_ERROR(MakeUpper(dir.get(), lower_dirs));
   RETURN_IF_ERROR(MkdirIfMissing(dir.get(), kWork, 0700));
   if (lower_dirs.empty()) {
-    RETURN_IF_ERROR(MkdirIfMissing(dir.get(), kEmpty, 0755));
+    RETURN_IF_ERROR(MkdirIfMissing(dir.get(), kEmpty, kTopMode));
   }
   if (limit > 0) {
     RETURN_IF_ERROR(Limit(name, dir.get(), limit)) << "limit of the layer";

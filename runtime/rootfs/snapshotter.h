@@ -49,6 +49,8 @@ class Snapshotter {
   // Makes the directories, or finds them as an earlier Prepare of this id left
   // them. `lower_dirs`: names relative to layers_dir, bottom layer first; an
   // image without layers gets an empty directory of its own as lower layer.
+  // What is made first has the topmost layer's mode and owner, for the
+  // container's "/". NOT_FOUND if that layer is not there.
   // `limit`: bytes that the layer may take, 0 for any; else as CanLimit says.
   absl::StatusOr<OverlayPlan> Prepare(
       absl::string_view id, const std::vector<std::string>& lower_dirs,
@@ -65,6 +67,7 @@ class Snapshotter {
  private:
   Snapshotter() = default;
   absl::Status OpenLimits(std::unique_ptr<ProjectQuota> quota);
+  absl::Status MakeUpper(int dir, const std::vector<std::string>& lower_dirs);
   absl::Status Limit(const std::string& id, int dir, uint64_t bytes);
 
   std::string root_;

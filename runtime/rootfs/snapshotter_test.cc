@@ -24,9 +24,15 @@ using ::testing::IsEmpty;
 class SnapshotterTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    auto opened = Snapshotter::Open(dir_.path(), "/layers");
+    MakeLayers();
+    auto opened = Snapshotter::Open(dir_.path(), layers_.path());
     ASSERT_OK(opened);
     snapshotter_ = *std::move(opened);
+  }
+  void MakeLayers() {
+    for (const char* layer : {"1/fs", "2/fs", "a/fs"}) {
+      ASSERT_OK(sys::MkdirAllAt(layers_.fd(), layer, 0755));
+    }
   }
 
   mode_t ModeOf(absl::string_view path) {
@@ -35,13 +41,14 @@ class SnapshotterTest : public ::testing::Test {
   }
 
   sys::testing::TempDir dir_;
+  sys::testing::TempDir layers_;
   std::unique_ptr<Snapshotter> snapshotter_;
 };
 
 TEST_F(SnapshotterTest, PlanHasTheTopLayerFirst) {
   ASSERT_OK_AND_ASSIGN(OverlayPlan plan,
                        snapshotter_->Prepare("c1", {"1/fs", "2/fs", "a/fs"}));
-  EXPECT_EQ(plan.layers_dir, "/layers");
+  EXPECT_EQ(plan.layers_dir, layers_.path());
   EXPECT_THAT(plan.lower_dirs, ElementsAre("a/fs", "2/fs", "1/fs"));
   EXPECT_EQ(plan.upper, dir_.path() + "/containers/c1/upper");
   EXPECT_EQ(plan.work, dir_.path() + "/containers/c1/work");
@@ -49,6 +56,25 @@ TEST_F(SnapshotterTest, PlanHasTheTopLayerFirst) {
   EXPECT_EQ(ModeOf("containers/c1"), 0700u);
   EXPECT_EQ(ModeOf("containers/c1/upper"), 0755u);
   EXPECT_EQ(ModeOf("containers/c1/work"), 0700u);
+}
+
+// Its owner too: union_test.
+TEST_F(SnapshotterTest, UpperHasTheTopLayersMode) {
+  ASSERT_EQ(chmod((layers_.path() + "/a/fs").c_str(), 01751), 0);
+  ASSERT_OK(snapshotter_->Prepare("c1", {"1/fs", "a/fs"}));
+  EXPECT_EQ(ModeOf("containers/c1/upper"), 01751u);
+  // The container's own word stays.
+  ASSERT_EQ(chmod((dir_.path() + "/containers/c1/upper").c_str(), 0700), 0);
+  ASSERT_OK(snapshotter_->Prepare("c1", {"1/fs", "a/fs"}));
+  EXPECT_EQ(ModeOf("containers/c1/upper"), 0700u);
+  ASSERT_OK(snapshotter_->Prepare("c2", {"a/fs", "1/fs"}));
+  EXPECT_EQ(ModeOf("containers/c2/upper"), 0755u);
+}
+
+TEST_F(SnapshotterTest, LayerThatIsNotThereIsAnErrorAndLeavesNothing) {
+  EXPECT_THAT(snapshotter_->Prepare("c1", {"1/fs", "3/fs"}),
+              StatusIs(absl::StatusCode::kNotFound));
+  EXPECT_THAT(snapshotter_->List(), IsOkAndHolds(IsEmpty()));
 }
 
 TEST_F(SnapshotterTest, PrepareAgainKeepsWhatWasWritten) {
@@ -90,10 +116,13 @@ TEST_F(SnapshotterTest, UsageIsThatOfUpperOnly) {
 // With quotas in memory: what the kernel makes of them is project_quota_test's.
 class LimitedTest : public SnapshotterTest {
  protected:
-  void SetUp() override { Open(); }
+  void SetUp() override {
+    MakeLayers();
+    Open();
+  }
   void Open() {
     snapshotter_ = *Snapshotter::Open(
-        dir_.path(), "/layers",
+        dir_.path(), layers_.path(),
         std::make_unique<testing::FakeProjectQuota>(&projects_));
   }
   uint32_t ProjectOf(absl::string_view path) {

@@ -9,7 +9,10 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 "../lib"))
 import gantry_case
 import gantry_host as host
+import gantry_images
 from gantry_case import BUSYBOX, LAYERS4, say
+from gantry_images import directory, file
+from gantry_server import image_file
 
 
 def snapshot(directory):
@@ -75,6 +78,29 @@ class Union(gantry_case.GantryCase):
         self.assertEqual([snapshot(layer) for layer in layers], before)
         say("in the upper layer:", " ".join(sorted(
             path[len(upper):] for path in snapshot(upper))))
+
+    # Fails with 0755 and root for every upper directory.
+    def test_the_top_directory_is_the_images(self):
+        """Also below a layer that does not speak of it."""
+        path = self.server.top + "/image.tar"
+        for number, above in enumerate(([], [[file("f", "x")]])):
+            name = f"localhost/{self.unique('top')}:{number}"
+            self.server.load(gantry_images.make(
+                path, name, [[directory("./", 0o1751, 7, 8)]] + above,
+                base=image_file("busybox")))
+            os.unlink(path)
+            self.addCleanup(self.call, "RemoveImage",
+                            image=self.api.ImageSpec(image=name))
+            pod = self.make_pod()
+            container = self.make_container(pod, image=name)
+            self.assertEqual(self.inside(container, "stat -c '%a %u %g' /"),
+                             "1751 7 8")
+            # A mount of the image shows the same.
+            other = self.make_container(pod, mounts=[self.api.Mount(
+                image=self.api.ImageSpec(image=name), container_path="/it",
+                readonly=True)])
+            self.assertEqual(self.inside(other, "stat -c '%a %u %g' /it"),
+                             "1751 7 8")
 
     def test_a_deletion_is_a_whiteout(self):
         container = self.make_container(self.make_pod(), image=LAYERS4)
