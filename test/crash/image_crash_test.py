@@ -21,7 +21,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 "../lib"))
 import gantry_case
 import gantry_images
-from gantry_case import BUSYBOX, say
+from gantry_case import BUSYBOX, DEADLINE, say
 from gantry_registry import Registry
 from gantry_server import image_file, stubs
 
@@ -106,7 +106,7 @@ class ImageCrash(gantry_case.GantryCase):
     def check_sound(self, problems, what):
         admin = stubs().admin
         for word in self.server.admin.Verify(admin.VerifyRequest(),
-                                             timeout=60):
+                                             timeout=DEADLINE):
             if word.HasField("finding"):
                 problems.append(f"{what}: {word.finding}")
 

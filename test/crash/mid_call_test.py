@@ -16,7 +16,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 "../lib"))
 import gantry_case
 import gantry_host as host
-from gantry_case import say
+from gantry_case import DEADLINE, say
 
 MOMENTS = int(os.environ.get("GANTRY_TEST_MOMENTS", "12"))
 SEED = int(os.environ.get("GANTRY_TEST_SEED", str(time.time_ns() & 0xffffff)))
@@ -31,7 +31,8 @@ class MidCall(gantry_case.GantryCase):
         say(f"GANTRY_TEST_SEED={SEED} GANTRY_TEST_MOMENTS={MOMENTS}")
 
     def begin(self, verb, request):
-        return getattr(self.server.runtime, verb).future(request, timeout=60)
+        return getattr(self.server.runtime, verb).future(
+            request, timeout=DEADLINE)
 
     def request(self, verb, **fields):
         return getattr(self.api, verb + "Request")(**fields)

@@ -9,7 +9,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 "../lib"))
 import gantry_case
 import gantry_host as host
-from gantry_case import say, wait_until
+from gantry_case import DEADLINE, say, wait_until
 
 COUNT = "i=0; while :; do i=$((i+1)); echo $i; usleep 10000; done"
 
@@ -181,7 +181,7 @@ class Survival(gantry_case.GantryCase):
         container = self.make_container(self.make_pod())
         # Kept: a call that nobody holds is cancelled.
         pending = self.server.runtime.ExecSync.future(self.api.ExecSyncRequest(
-            container_id=container, cmd=["sleep", "5432"]), timeout=60)
+            container_id=container, cmd=["sleep", "5432"]), timeout=DEADLINE)
         cgroup = self.info(container)["cgroup_path"]
         wait_until(lambda: "5432" in " ".join(
             host.read(f"/proc/{pid}/cmdline")

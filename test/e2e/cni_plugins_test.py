@@ -15,9 +15,9 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
 import gantry_case
 import gantry_cni_case
 import gantry_host as host
-from gantry_case import say, wait_until
+from gantry_case import DEADLINE, say, wait_until
 
-TIMEOUT = 3
+TIMEOUT = host.patience(3)
 
 
 class PluginsCase(gantry_cni_case.CniCase):
@@ -136,13 +136,14 @@ class Told(PluginsCase):
         self.assertEqual(self.commands(), [])
 
     def test_pods_do_not_wait_for_each_other(self):
-        self.cni.tell("ADD", "wait 0.5")
+        wait = host.patience(0.5)
+        self.cni.tell("ADD", f"wait {wait}")
         begin = time.monotonic()
         with concurrent.futures.ThreadPoolExecutor(8) as pool:
             list(pool.map(lambda _: self.make_pod(), range(8)))
         taken = time.monotonic() - begin
-        say(f"8 pods of 1.5 s each: {taken:.1f} s")
-        self.assertLess(taken, 8 * 1.5 / 2)
+        say(f"8 pods of {3 * wait} s each: {taken:.1f} s")
+        self.assertLess(taken, 8 * 3 * wait / 2)
 
     def test_a_start_collects_garbage_and_checks_pods(self):
         pod = self.make_pod()
@@ -321,7 +322,7 @@ class Leaving(PluginsCase):
         self.cni.tell("first.ADD", "wait 1")
         config = self.pod_config()
         call = self.server.runtime.RunPodSandbox.future(
-            self.api.RunPodSandboxRequest(config=config), timeout=60)
+            self.api.RunPodSandboxRequest(config=config), timeout=DEADLINE)
         wait_until(lambda: self.cni.inputs(), "the plugin runs")
         self.server.kill()
         # The plugin goes on; what it does is undone after it has ended.
@@ -338,7 +339,7 @@ class Leaving(PluginsCase):
         self.cni.tell("first.ADD", "hang")
         call = self.server.runtime.RunPodSandbox.future(
             self.api.RunPodSandboxRequest(config=self.pod_config()),
-            timeout=60)
+            timeout=DEADLINE)
         wait_until(lambda: os.path.exists(self.cni.told_dir + "/child"),
                    "the plugin runs")
         child = int(host.read(self.cni.told_dir + "/child"))

@@ -13,7 +13,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 "../lib"))
 import gantry_case
 import gantry_host as host
-from gantry_case import say
+from gantry_case import DEADLINE, say
 from gantry_server import Programs
 
 
@@ -23,7 +23,8 @@ class Config(gantry_case.GantryCase):
         """gantryd does not start; returns the one line it says."""
         ended = subprocess.run(arguments, stdin=subprocess.DEVNULL,
                                stdout=subprocess.PIPE,
-                               stderr=subprocess.STDOUT, timeout=60, **more)
+                               stderr=subprocess.STDOUT, timeout=DEADLINE,
+                               **more)
         text = ended.stdout.decode()
         self.assertEqual(ended.returncode, 1, text)
         self.assertEqual(len(text.strip().split("\n")), 1, text)

@@ -10,7 +10,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 "../lib"))
 import gantry_case
 import gantry_host as host
-from gantry_case import say, wait_until
+from gantry_case import DEADLINE, say, wait_until
 
 LIMIT = 16 << 20
 
@@ -93,7 +93,7 @@ class Exec(gantry_case.GantryCase):
     def test_a_container_that_ends_ends_its_execs(self):
         pending = self.server.runtime.ExecSync.future(
             self.api.ExecSyncRequest(container_id=self.container,
-                                     cmd=["sleep", "666"]), timeout=60)
+                                     cmd=["sleep", "666"]), timeout=DEADLINE)
         wait_until(lambda: "sleep 666" in self.family(), "it runs")
         self.stop(self.container)
         try:

@@ -8,7 +8,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 "../lib"))
 import gantry_case
 import gantry_cgroup as cgroup
-from gantry_case import wait_until
+from gantry_case import DEADLINE, wait_until
 from gantry_fields import covers
 
 MIB = 1 << 20
@@ -130,7 +130,7 @@ class Stats(gantry_case.GantryCase):
             streamed = [stats.attributes.id for answer in
                         self.server.runtime.StreamContainerStats(
                             self.api.StreamContainerStatsRequest(
-                                filter=wanted), timeout=60)
+                                filter=wanted), timeout=DEADLINE)
                         for stats in answer.container_stats]
             self.assertEqual(set(streamed), listed)
             self.assertEqual(len(streamed), len(listed))
@@ -203,7 +203,7 @@ class Stats(gantry_case.GantryCase):
             streamed = [stats.attributes.id for answer in
                         self.server.runtime.StreamPodSandboxStats(
                             self.api.StreamPodSandboxStatsRequest(
-                                filter=wanted), timeout=60)
+                                filter=wanted), timeout=DEADLINE)
                         for stats in answer.pod_sandbox_stats]
             self.assertEqual(sorted(streamed), sorted(listed))
             return listed
@@ -233,7 +233,8 @@ class Stats(gantry_case.GantryCase):
         listed = self.call("ListPodSandboxMetrics").pod_metrics
         streamed = [metrics for answer in
                     self.server.runtime.StreamPodSandboxMetrics(
-                        self.api.StreamPodSandboxMetricsRequest(), timeout=60)
+                        self.api.StreamPodSandboxMetricsRequest(),
+                        timeout=DEADLINE)
                     for metrics in answer.pod_sandbox_metrics]
         for pods in (listed, streamed):
             self.assertEqual([of.pod_sandbox_id for of in pods], [pod])

@@ -12,7 +12,7 @@ import termios
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 "../lib"))
 import gantry_case
-from gantry_case import wait_until
+from gantry_case import DEADLINE, wait_until
 from gantry_server import TOP
 
 
@@ -47,10 +47,10 @@ class Gantryctl(gantry_case.GantryCase):
             run = subprocess.run(
                 [self.PROGRAM, "--endpoint", "unix://" + self.server.socket,
                  "exec", "-i", self.container, "cat"], stdin=source,
-                capture_output=True, timeout=60, check=True)
+                capture_output=True, timeout=DEADLINE, check=True)
         self.assertEqual(run.stdout, text)
         client = self.start("exec", "-i", self.container, "no-such-program")
-        out, err = client.communicate(timeout=60)
+        out, err = client.communicate(timeout=DEADLINE)
         self.assertEqual(client.returncode, 1)
         self.assertIn(b"no-such-program", err)
 
@@ -115,7 +115,7 @@ class Gantryctl(gantry_case.GantryCase):
         with socket.create_connection(("127.0.0.1", ports[1]), 10) as refused:
             self.assertEqual(refused.recv(1), b"")
         client.send_signal(signal.SIGTERM)
-        _, err = client.communicate(timeout=60)
+        _, err = client.communicate(timeout=DEADLINE)
         self.assertIn(b"error forwarding port 7008", err)
         self.assertEqual(client.returncode, 0)
 

@@ -17,7 +17,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 "../lib"))
 import gantry_case
 import gantry_images
-from gantry_case import BUSYBOX, LAYERS4, say, wait_until
+from gantry_case import BUSYBOX, DEADLINE, LAYERS4, say, wait_until
 from gantry_registry import Registry
 from gantry_server import TOP, image_file, stubs
 
@@ -60,7 +60,7 @@ class ImageAdmin(gantry_case.GantryCase):
 
     def admin(self, verb, **fields):
         request = getattr(self.admin_api, verb + "Request")(**fields)
-        return getattr(self.server.admin, verb)(request, timeout=60)
+        return getattr(self.server.admin, verb)(request, timeout=DEADLINE)
 
     def pull(self, name):
         return self.call("PullImage", image=self.spec(name)).image_ref
@@ -68,8 +68,8 @@ class ImageAdmin(gantry_case.GantryCase):
     def ctl(self, *words, check=True, **more):
         done = subprocess.run(
             [self.PROGRAM, "--endpoint", "unix://" + self.server.socket,
-             *words], capture_output=True, text=True, timeout=60, check=False,
-            **more)
+             *words], capture_output=True, text=True, timeout=DEADLINE,
+            check=False, **more)
         if check:
             self.assertEqual(done.returncode, 0, done.stderr)
         return done
@@ -84,7 +84,7 @@ class ImageAdmin(gantry_case.GantryCase):
 
     def program(self, *words):
         done = subprocess.run(words, capture_output=True, text=True,
-                              timeout=120, check=False)
+                              timeout=DEADLINE, check=False)
         self.assertEqual(done.returncode, 0, f"{words}: {done.stderr}")
         return done.stdout
 
@@ -156,7 +156,7 @@ class ImageAdmin(gantry_case.GantryCase):
         done = subprocess.run(
             [self.PROGRAM, "--endpoint", "unix://" + self.server.socket,
              *words], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-            stderr=terminal, timeout=60, check=False)
+            stderr=terminal, timeout=DEADLINE, check=False)
         os.close(terminal)
         self.assertEqual(done.returncode, 0)
 
@@ -255,7 +255,7 @@ class ImageAdmin(gantry_case.GantryCase):
             f"'{self.PROGRAM}' --endpoint unix://{self.server.socket} save "
             f"{name} | '{self.PROGRAM}' --endpoint "
             f"unix://{self.server.socket} load -", shell=True,
-            capture_output=True, timeout=60, check=False)
+            capture_output=True, timeout=DEADLINE, check=False)
         self.assertEqual(piped.returncode, 0, piped.stderr)
         self.assertIn(name.encode(), piped.stdout)
 

@@ -8,7 +8,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 "../lib"))
 import gantry_case
 import gantry_host as host
-from gantry_case import FOREVER, say, wait_until
+from gantry_case import DEADLINE, FOREVER, say, wait_until
 
 
 class Lifecycle(gantry_case.GantryCase):
@@ -233,7 +233,7 @@ class Lifecycle(gantry_case.GantryCase):
         self.wait_text(stubborn, "ready")
         pending = self.server.runtime.StopContainer.future(
             self.api.StopContainerRequest(container_id=stubborn, timeout=4),
-            timeout=60)
+            timeout=DEADLINE)
         time.sleep(0.3)
         self.assertEqual(self.inside(stubborn, "echo works"), "works")
         other = self.make_container(pod)

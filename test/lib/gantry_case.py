@@ -283,7 +283,7 @@ class GantryCase(unittest.TestCase):
         return self.api.ContainerState.Name(
             self.status(container).state)[len("CONTAINER_"):]
 
-    def wait_exited(self, container, deadline=DEADLINE):
+    def wait_exited(self, container, deadline=60):
         def exited():
             status = self.status(container)
             return status if (

@@ -17,6 +17,8 @@ import gantry_host as host
 DEBIAN_PLUGINS = "/usr/lib/cni"
 OWN_PLUGIN = os.path.join(os.path.dirname(os.path.abspath(__file__)),
                           "gantry_cni_plugin")
+# Of a plugin: the default of gantryd, where processors are real.
+TIMEOUT = host.patience(30)
 SUBNET4 = "10.88.0.0/16"
 SUBNET6 = "fd88:1::/64"
 GATEWAY4 = "10.88.0.1"
@@ -26,7 +28,8 @@ GATEWAY6 = "fd88:1::1"
 class Cni:
     """The CNI side of a server that was made with network "cni"."""
 
-    def __init__(self, server, provider="cni", timeout=30, network_name=""):
+    def __init__(self, server, provider="cni", timeout=TIMEOUT,
+                 network_name=""):
         self.server = server
         self.config_dir = server.top + "/net.d"
         self.plugin_dir = server.top + "/plugins"
@@ -37,7 +40,7 @@ class Cni:
             os.mkdir(folder)
         self.configure(provider, timeout, network_name)
 
-    def configure(self, provider="cni", timeout=30, network_name=""):
+    def configure(self, provider="cni", timeout=TIMEOUT, network_name=""):
         """What gantryd is started with next."""
         dirs = json.dumps([self.plugin_dir, DEBIAN_PLUGINS])
         self.server.more_config = (

@@ -43,6 +43,13 @@ def is_emulated():
     return "GANTRY_VM_MACHINE" in os.environ
 
 
+def patience(seconds):
+    """How long a test waits here for what takes at most `seconds` on a busy
+    machine. Nothing that goes well takes as long, and nothing that gantryd
+    promises is measured by it."""
+    return seconds * 5 if is_emulated() else seconds
+
+
 def maps_ids_of_mounts():
     """Whether the kernel does so for tmpfs, which was the last to learn it:
     without it gantryd offers no user namespaces."""

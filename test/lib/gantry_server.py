@@ -28,8 +28,7 @@ TOP = os.path.dirname(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__))))
 # Long enough for a sanitized build on a busy machine; nothing waits for it
 # that goes well.
-DEADLINE = 60
-READY_DEADLINE = 60
+DEADLINE = host.patience(60)
 MESSAGE_LIMIT = 64 << 20
 PROTOS = ("proto/cri/v1/api.proto", "proto/admin.proto")
 # Of every server: "cgroupfs", "systemd" or "auto", which need one.
@@ -43,8 +42,10 @@ class Programs:
     images = os.environ.get("GANTRY_IMAGES", os.path.join(TOP, "test/fixtures"))
 
 
-def wait_until(condition, what, deadline=DEADLINE, pause=0.02):
-    """Returns the first true value of condition(); fails after the deadline."""
+def wait_until(condition, what, deadline=60, pause=0.02):
+    """Returns the first true value of condition(); fails after the deadline
+    (on a machine like this one: host.patience)."""
+    deadline = host.patience(deadline)
     end = time.monotonic() + deadline
     while True:
         value = condition()
@@ -139,7 +140,7 @@ class Server:
                 raise AssertionError("gantryd ended:\n" + self.log_tail())
             return ready in self.log()[begin:]
         try:
-            wait_until(is_ready, "gantryd gets ready", READY_DEADLINE, 0.01)
+            wait_until(is_ready, "gantryd gets ready", pause=0.01)
         except AssertionError as error:
             raise AssertionError(f"{error}\n{self.log_tail()}") from None
         self.connect()
@@ -240,11 +241,14 @@ class Server:
             with open(path, "rb") as source:
                 while data := source.read(1 << 20):
                     yield request(chunk=data)
-        return list(self.admin.Load(chunks(), timeout=DEADLINE).images)
+        return self._load(chunks())
 
     def load_path(self, path):
         request = stubs().admin.LoadRequest(path=path)
-        return list(self.admin.Load(iter([request]), timeout=DEADLINE).images)
+        return self._load(iter([request]))
+
+    def _load(self, requests):
+        return list(self.admin.Load(requests, timeout=DEADLINE).images)
 
 
 def image_file(name):

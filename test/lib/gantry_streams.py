@@ -14,7 +14,9 @@ import struct
 import urllib.parse
 import zlib
 
-TIMEOUT = 60
+import gantry_host as host
+
+TIMEOUT = host.patience(60)
 
 STDIN, STDOUT, STDERR, ERROR, RESIZE, CLOSE = 0, 1, 2, 3, 4, 255
 

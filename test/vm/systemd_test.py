@@ -17,7 +17,7 @@ import gantry_cgroup as cgroup
 import gantry_host as host
 import gantry_server
 import gantry_systemd as systemd
-from gantry_case import say, wait_until
+from gantry_case import DEADLINE, say, wait_until
 
 CGROUP = "/sys/fs/cgroup"
 MIB = 1 << 20
@@ -411,7 +411,8 @@ class Crash(SystemdCase):
     def cut(self, after, verb, **request):
         """Kills the server `after` seconds into the call; the next one runs."""
         message = getattr(self.api, verb + "Request")(**request)
-        call = getattr(self.server.runtime, verb).future(message, timeout=60)
+        call = getattr(self.server.runtime, verb).future(
+            message, timeout=DEADLINE)
         time.sleep(after)
         self.server.kill()
         try:
