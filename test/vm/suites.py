@@ -25,9 +25,10 @@ import count_results
 
 # What the tests in Python drive: label -> where it lies, in bazel-bin and in
 # the guest.
+SHIM = "//shim:gantry-shim"
 PROGRAMS = {
     "//server:gantryd": "server/gantryd",
-    "//shim:gantry-shim": "shim/gantry-shim",
+    SHIM: "shim/gantry-shim",
     "//tools/ctl:gantryctl": "tools/ctl/gantryctl",
 }
 IMAGES = "//test/fixtures:images"
@@ -37,6 +38,36 @@ TREES = ("proto", "test", "tools/apparmor", "tools/lib.sh", "tools/systemd")
 _E2E = sorted(
     f"test/e2e/{name}" for name in os.listdir(f"{TOP}/test/e2e")
     if name.endswith("_test.py") and name != "exec_soak_test.py")
+_CRASH = sorted(f"test/crash/{name}" for name in os.listdir(f"{TOP}/test/crash")
+                if name.endswith("_test.py"))
+# The C++ tests with the tag "root".
+_ROOT = [
+    "//runtime/cgroup:cgroup_kernel_test",
+    "//runtime/image:exporter_test",
+    "//runtime/image:fsck_test",
+    "//runtime/image:image_space_test",
+    "//runtime/image:implied_directories_test",
+    "//runtime/image:importer_test",
+    "//runtime/image:puller_test",
+    "//runtime/image:unpacker_test",
+    "//runtime/net/bridge:bridge_network_test",
+    "//runtime/rootfs:layers_lookup_test",
+    "//runtime/sys:mount_test",
+    "//runtime/sys:netns_socket_test",
+    "//runtime/sys:security_label_root_test",
+    "//runtime/sys:user_namespace_test",
+    "//server/core:image_pull_test",
+    "//server/shim:real_shim_test",
+    "//server:layer_labels_root_test",
+    "//shim/init:init_root_test",
+    "//shim/init:mounts_root_test",
+    "//shim/init:user_namespace_root_test",
+    "//shim/pin:pin_mode_test",
+    "//shim:shim_binary_test",
+    "//shim:shim_test",
+    "//tools/bench:floor_test",
+    "//tools/bench:modes_test",
+]
 _FILES = lambda *names: [f"test/e2e/{name}_test.py" for name in names]
 
 SUITES = {
@@ -48,13 +79,8 @@ SUITES = {
     # Of project quotas, which not every kernel has.
     "quota": _FILES("quota"),
     "e2e": _E2E,
-    "crash": ["test/crash/survival_test.py"],
-    # What the C++ tests with root show, of rooms that lean on the kernel most.
-    "root": ["//runtime/cgroup:cgroup_kernel_test",
-             "//shim/init:init_root_test", "//shim/init:exec_root_test",
-             "//shim/init:mounts_root_test",
-             "//shim/init:init_mounts_root_test",
-             "//shim/init:user_namespace_root_test"],
+    "crash": _CRASH,
+    "root": _ROOT,
     "conformance": ["critest"],
 }
 # Of the machines with SELinux.
@@ -93,7 +119,7 @@ def targets(suites):
     found = []
     for step in steps_of(suites):
         if step.startswith("//"):
-            found.append(step)
+            found += [step, SHIM]
         elif step != "test/vm/boot_test.py":
             found += [*PROGRAMS, IMAGES]
         if step == "critest":
@@ -168,12 +194,17 @@ def command_of(step, report):
 
 def run_step(step, report, count):
     begin = time.monotonic()
-    environment = dict(os.environ, XML_OUTPUT_FILE=report)
+    # Where a C++ test finds what it runs, as under Bazel.
+    environment = dict(os.environ, XML_OUTPUT_FILE=report,
+                       TEST_SRCDIR=os.path.dirname(TOP),
+                       TEST_WORKSPACE=os.path.basename(TOP))
+    live = bool(os.environ.get("GANTRY_VM_OUTPUT"))
     with tempfile.TemporaryFile() as log:
         # A session of its own: what it leaves running is told from the rest.
         process = subprocess.Popen(
-            command_of(step, report), cwd=TOP, env=environment, stdout=log,
-            stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
+            command_of(step, report), cwd=TOP, env=environment,
+            stdout=None if live else log, stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL)
         try:
             status = process.wait(
                 CRITEST_TIMEOUT if step == "critest" else TIMEOUT)
@@ -185,7 +216,7 @@ def run_step(step, report, count):
         text = log.read().decode(errors="replace")
     word = "passed" if status == 0 else f"FAILED ({status})"
     print(f"== {step}: {word} in {time.monotonic() - begin:.1f} s", flush=True)
-    if status != 0 or step == "critest" or os.environ.get("GANTRY_VM_OUTPUT"):
+    if not live and (status != 0 or step == "critest"):
         print(text, flush=True)
     count.add_target("vm", step, "PASSED" if status == 0 else "FAILED",
                      [report] if os.path.exists(report) else [])
