@@ -124,6 +124,10 @@ TEST_F(V2IoTest, WeightsShareABusyDisk) {
   ASSERT_OK(heavy.Apply(Unified("io.bfq.weight", "500")));
   // Else whoever comes new is preferred for a while.
   EXPECT_OK(sys::WriteFileAt(AT_FDCWD, TunableFile("low_latency"), "0"));
+  // A reader that gets few turns of a busy processor asks late for its next
+  // block: the disk waits for it, or it has no share to compare.
+  EXPECT_OK(sys::WriteFileAt(AT_FDCWD, TunableFile("strict_guarantees"), "1"));
+  EXPECT_OK(sys::WriteFileAt(AT_FDCWD, TunableFile("slice_idle"), "100"));
   const int64_t half = bytes_ / 2 / kMiB * kMiB;
   ASSERT_GE(half, 64 * kMiB);
   // Far from each other: neighbours are taken for one reader.
