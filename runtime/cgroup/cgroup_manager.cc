@@ -4,8 +4,11 @@
 #include <fcntl.h>
 
 #include <algorithm>
+#include <optional>
+#include <string>
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "runtime/base/status.h"
 #include "runtime/base/undo_stack.h"
@@ -176,6 +179,23 @@ absl::StatusOr<Stats> Manager::ReadStats() const {
   ASSIGN_OR_RETURN(const StatsReader reader,
                    StatsReader::For(*hierarchies_, path_));
   return reader.Read();
+}
+
+Resources Manager::CpusetInEffect() const {
+  Resources found;
+  const std::optional<Controller> cpuset = hierarchies_->Find("cpuset");
+  if (!cpuset.has_value() || cpuset->version != Version::kV2) return found;
+  const auto read = [&](absl::string_view file) -> std::optional<std::string> {
+    const absl::StatusOr<std::string> text =
+        sys::ReadFileAt(hierarchies_->fd(cpuset->hierarchy),
+                        absl::StrCat(path_, "/", file, ".effective"));
+    if (!text.ok()) return std::nullopt;
+    std::string list(absl::StripAsciiWhitespace(*text));
+    return list.empty() ? std::nullopt : std::make_optional(std::move(list));
+  };
+  found.cpuset_cpus = read("cpuset.cpus");
+  found.cpuset_mems = read("cpuset.mems");
+  return found;
 }
 
 absl::StatusOr<uint64_t> Manager::OomKills() const {

@@ -68,6 +68,10 @@ class Manager {
   // hierarchies. On error nothing is pushed.
   absl::Status Update(const Resources& resources, UndoStack& undo) const;
 
+  // The CPUs and memory nodes that its processes may use now: its own, or those
+  // above it. Nothing else is set, and nothing on v1, where each has its own.
+  Resources CpusetInEffect() const;
+
   // Whether a cgroup of this machine that was just created could be given these
   // limits, as far as can be told without asking the kernel: errors as Apply.
   static absl::Status Check(const Hierarchies& hierarchies,

@@ -74,6 +74,19 @@ TEST(ManagerCreate, FailureLeavesNothingBehind) {
   EXPECT_FALSE(fs.Has("memory/gantry"));
 }
 
+TEST(ManagerCpusetInEffect, IsWhatTheKernelSays) {
+  FakeCgroupfs fs({{"unified/g/c/cpuset.cpus", "\n"},
+                   {"unified/g/c/cpuset.cpus.effective", "0-3\n"},
+                   {"unified/g/c/cpuset.mems.effective", "\n"}});
+  const std::vector<std::string> unified = {"cpuset"};
+  const Hierarchies hierarchies = fs.Open({}, &unified);
+  const Resources found = For(hierarchies, "g/c").CpusetInEffect();
+  EXPECT_EQ(found.cpuset_cpus, "0-3");
+  EXPECT_EQ(found.cpuset_mems, std::nullopt);
+  EXPECT_EQ(For(hierarchies, "g/gone").CpusetInEffect().cpuset_cpus,
+            std::nullopt);
+}
+
 TEST(ManagerApply, WritesToTheHierarchyOfEachController) {
   FakeCgroupfs fs({{"memory/c/memory.limit_in_bytes", ""},
                    {"pids/c/pids.max", ""},

@@ -49,12 +49,16 @@ absl::Status ChangeUnit(Node& node, const std::string& path,
   ASSIGN_OR_RETURN(
       const systemd::Properties after,
       systemd::LimitProperties(cgroup::ResourcesOf(merged), holder));
+  ASSIGN_OR_RETURN(const cgroup::Manager cgroup,
+                   cgroup::Manager::For(node.cgroups, unit->path));
+  ASSIGN_OR_RETURN(const systemd::Properties in_effect,
+                   systemd::LimitProperties(cgroup.CpusetInEffect(), holder));
   RETURN_IF_ERROR(node.units->SetLimits(unit->name, after));
-  undo.Push(
-      absl::StrCat("restore the properties of ", unit->name),
-      [&node, name = unit->name, back = systemd::TakingBack(before, after)] {
-        return node.units->SetLimits(name, back);
-      });
+  undo.Push(absl::StrCat("restore the properties of ", unit->name),
+            [&node, name = unit->name,
+             back = systemd::TakingBack(before, after, in_effect)] {
+              return node.units->SetLimits(name, back);
+            });
   return absl::OkStatus();
 }
 

@@ -1,6 +1,5 @@
 #include "runtime/cgroup/systemd/properties.h"
 
-#include <algorithm>
 #include <iterator>
 #include <optional>
 
@@ -238,10 +237,12 @@ Value DefaultOf(const Property& property) {
   return protects ? uint64_t{0} : kInfinity;
 }
 
-bool Has(const Properties& properties, absl::string_view name) {
-  return std::any_of(
-      properties.begin(), properties.end(),
-      [name](const Property& property) { return property.name == name; });
+// Null if there is none of that name.
+const Property* FindIn(const Properties& properties, absl::string_view name) {
+  for (const Property& property : properties) {
+    if (property.name == name) return &property;
+  }
+  return nullptr;
 }
 
 }  // namespace
@@ -265,11 +266,15 @@ absl::StatusOr<Properties> LimitProperties(const Resources& resources,
   return collector.Finish();
 }
 
-Properties TakingBack(const Properties& before, const Properties& after) {
+Properties TakingBack(const Properties& before, const Properties& after,
+                      const Properties& in_effect) {
   Properties back = before;
   for (const Property& property : after) {
-    if (Has(before, property.name)) continue;
-    back.push_back({property.name, DefaultOf(property)});
+    if (FindIn(before, property.name) != nullptr) continue;
+    const Property* known = FindIn(in_effect, property.name);
+    back.push_back(known != nullptr
+                       ? *known
+                       : Property{property.name, DefaultOf(property)});
   }
   return back;
 }

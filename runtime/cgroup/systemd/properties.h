@@ -65,8 +65,12 @@ absl::StatusOr<Properties> LimitProperties(const Resources& resources,
                                            Holder holder);
 
 // What takes back a change from `before` to `after`: every property that either
-// has, as it is in `before` or as it is in a new unit.
-Properties TakingBack(const Properties& before, const Properties& after);
+// has, as it is in `before`, else in `in_effect`, else in a new unit. The
+// kernel takes no empty set of CPUs or memory nodes back while a process is
+// inside (write_plan.cc), and systemd does not tell: these have to be in
+// `in_effect`.
+Properties TakingBack(const Properties& before, const Properties& after,
+                      const Properties& in_effect);
 
 }  // namespace gantry::cgroup::systemd
 

@@ -13,6 +13,7 @@ namespace {
 
 using ::gantry::testing::IsOkAndHolds;
 using ::gantry::testing::StatusIs;
+using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using ::testing::UnorderedElementsAre;
 
@@ -154,11 +155,20 @@ TEST(PropertiesTest, AChangeIsTakenBackToWhatWasOrToNothing) {
       {"AllowedCPUs", std::vector<uint8_t>{1}},
       {"IOReadIOPSMax", DeviceValues{{"/dev/block/8:0", 5}}}};
   EXPECT_THAT(
-      TakingBack(before, after),
+      TakingBack(before, after, {}),
       UnorderedElementsAre(U64("MemoryMax", 1), U64("CPUWeight", 7),
                            U64("MemoryLow", 0), U64("TasksMax", kInfinity),
                            Property{"AllowedCPUs", std::vector<uint8_t>()},
                            Property{"IOReadIOPSMax", DeviceValues()}));
+}
+
+TEST(PropertiesTest, ASetThatWasNoneIsTakenBackToWhatWasInEffect) {
+  const Property one{"AllowedCPUs", std::vector<uint8_t>{1}};
+  const Property all{"AllowedCPUs", std::vector<uint8_t>{0b11}};
+  const Property nodes{"AllowedMemoryNodes", std::vector<uint8_t>{1}};
+  EXPECT_THAT(TakingBack({}, {one}, {all, nodes}), ElementsAre(all));
+  // What was asked for is more than what there is.
+  EXPECT_THAT(TakingBack({one}, {all}, {all}), ElementsAre(one));
 }
 
 }  // namespace
