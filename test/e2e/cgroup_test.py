@@ -9,6 +9,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
 import gantry_case
 import gantry_cgroup as cgroup
 import gantry_host as host
+import gantry_systemd
 from gantry_case import BUSYBOX, FOREVER, STRESS, say, wait_until
 from gantry_fields import covers
 from gantry_server import CGROUP_DRIVER
@@ -35,7 +36,7 @@ class Cgroup(gantry_case.GantryCase):
         container = self.make_container(
             pod, image=STRESS,
             command=["stress", "--vm", "1", "--vm-bytes", "200m", "--vm-keep",
-                     "--timeout", "4"],
+                     "--timeout", str(host.patience(20))],
             resources={"memory_limit_in_bytes": 100 * MIB,
                        "memory_swap_limit_in_bytes": 100 * MIB})
         path = self.path(container)
@@ -111,12 +112,25 @@ class Cgroup(gantry_case.GantryCase):
         if os.getloadavg()[0] < os.cpu_count():
             self.assertGreaterEqual(share, 0.45)
 
+    def limit_processes(self, most):
+        """Of the parent, in the way of who keeps it: what is written into the
+        files of a slice, systemd writes anew."""
+        parent = self.server.cgroup_parent
+        if CGROUP_DRIVER == "systemd":
+            unit = os.path.basename(parent)
+            gantry_systemd.systemctl("set-property", "--runtime", unit,
+                                     f"TasksMax={most}")
+            self.addCleanup(gantry_systemd.systemctl, "revert", unit)
+            self.addCleanup(gantry_systemd.systemctl, "set-property",
+                            "--runtime", unit, "TasksMax=infinity")
+        else:
+            limit = cgroup.file(parent, "pids", "pids.max", "pids.max")
+            host.write(limit, str(most))
+            self.addCleanup(host.write, limit, "max")
+
     def test_a_fork_bomb_stops_at_the_limit(self):
         # CRI has no limit of processes: the client sets it on the parent.
-        limit = cgroup.file(self.server.cgroup_parent, "pids", "pids.max",
-                            "pids.max")
-        host.write(limit, "40")
-        self.addCleanup(host.write, limit, "max")
+        self.limit_processes(40)
         container = self.make_container(
             self.make_pod(),
             "f() { (f) & (f) & sleep 1000; }; (f) & exec sleep 1000")

@@ -39,7 +39,8 @@ class Resources(gantry_case.GantryCase):
 
     def limits(self, path):
         """A container's or pod's limits. Of cpus those in effect: a kernel may
-        take none as a value any more once there were some (v2)."""
+        take none as a value any more once there were some (v2). None for a
+        slice for which systemd has no use of that controller."""
         quota, period = cgroup.cpu_quota_and_period(path)
         return {
             "memory": cgroup.memory(path),
@@ -47,8 +48,9 @@ class Resources(gantry_case.GantryCase):
             "shares": cgroup.shares(path),
             "quota": quota,
             "period": period,
-            "cpus": cgroup.read(path, "cpuset", "cpuset.cpus",
-                                "cpuset.cpus.effective")}
+            "cpus": host.read(cgroup.file(
+                path, "cpuset", "cpuset.cpus",
+                "cpuset.cpus.effective")).strip() or None}
 
     def read_only_record(self, kind, object_id):
         """Makes the object's record unwritable until it is called again."""
