@@ -151,9 +151,10 @@ class Stats(gantry_case.GantryCase):
         pod = self.make_pod(labels={"app": "stats"}, annotations={"n": "x"})
         container = self.busy(pod)
         idle = self.make_container(pod, command=["sleep", "1000"])
+        processes = 4 + self.server.shims_in_pod(2)
         stats = self.later(
             lambda: self.pod_stats(pod),
-            lambda seen: seen.linux.process.process_count.value == 4
+            lambda seen: seen.linux.process.process_count.value == processes
             and seen.linux.cpu.usage_nano_cores.value > 0,
             "a shell, its two loops and a sleep are counted")
         told, attributes = self.pod_status(pod), stats.attributes

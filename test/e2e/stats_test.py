@@ -194,7 +194,9 @@ class Stats(gantry_case.GantryCase):
         other = self.make_pod()
         processes = lambda: self.pod_stats(pod).linux.process.process_count
         # Two of the first, a shell and its sleep, and the pod's pause.
-        wait_until(lambda: processes().value == 5, "5 processes")
+        expected = 5 + self.server.shims_in_pod(3)
+        wait_until(lambda: processes().value == expected,
+                   f"{expected} processes")
         stats = self.pod_stats(pod)
         self.assertEqual(stats.attributes.id, pod)
         self.assertEqual(stats.attributes.metadata.namespace, "test")

@@ -226,6 +226,11 @@ class Server:
         name = os.path.basename(self.cgroup_parent)[:-len(".slice")]
         return f"{self.cgroup_parent}/{name}-{pod}.slice"
 
+    def shims_in_pod(self, containers):
+        """How many shims a pod's cgroup has with so many that run: those that
+        systemd keeps have them inside."""
+        return 0 if CGROUP_DRIVER == "cgroupfs" else containers
+
     # -- calls
 
     def call(self, verb, request, timeout=DEADLINE):
