@@ -16,7 +16,6 @@
 #include "runtime/sys/memfd.h"
 #include "runtime/sys/pidfd.h"
 #include "runtime/sys/seqpacket.h"
-#include "runtime/sys/spawn.h"
 #include "server/shim/await.h"
 #include "server/shim/envelope.h"
 #include "shim/donation.h"
@@ -27,6 +26,8 @@ namespace {
 
 constexpr char kShimName[] = "gantry-shim";
 constexpr size_t kShownIdLength = 12;
+// Not while the pod is made that took the spare.
+constexpr absl::Duration kSpareDelay = absl::Milliseconds(100);
 // For the kernel to end a process that was killed.
 constexpr absl::Duration kDeathTimeout = absl::Seconds(2);
 
@@ -106,33 +107,21 @@ absl::StatusOr<std::unique_ptr<Launcher>> Launcher::Create(
     work::Executor& executor, LauncherOptions options) {
   ASSIGN_OR_RETURN(UniqueFd file, OpenBinary(shim_path), "use the shim");
   ASSIGN_OR_RETURN(UniqueFd binary, sys::SealedCopy(kShimName, file.get()));
+  ASSIGN_OR_RETURN(UniqueFd for_spares, sys::Duplicate(binary.get()));
   return std::unique_ptr<Launcher>(
-      new Launcher(std::move(binary), loop, executor, options));
+      new Launcher(std::move(binary),
+                   std::make_shared<SpareNamespaces>(std::move(for_spares)),
+                   loop, executor, options));
 }
 
-Launcher::Launcher(UniqueFd binary, work::LoopThread& loop,
-                   work::Executor& executor, LauncherOptions options)
+Launcher::Launcher(UniqueFd binary, std::shared_ptr<SpareNamespaces> spares,
+                   work::LoopThread& loop, work::Executor& executor,
+                   LauncherOptions options)
     : binary_(std::move(binary)),
+      spares_(std::move(spares)),
       loop_(loop),
       executor_(executor),
       options_(options) {}
-
-absl::StatusOr<Launcher::Spawned> Launcher::Spawn(
-    std::vector<std::string> argv, const std::vector<int>& donated) {
-  ASSIGN_OR_RETURN(auto sockets, sys::SocketPair());
-  RETURN_IF_ERROR(SetNonBlocking(sockets.first.get()));
-  sys::SpawnRequest request;
-  request.exec_fd = binary_.get();
-  request.argv = std::move(argv);
-  request.detached = true;
-  request.new_session = true;
-  int target = shim::kFirstDonatedFd;
-  request.fds.push_back({sockets.second.get(), target++});
-  for (int fd : donated) request.fds.push_back({fd, target++});
-  ASSIGN_OR_RETURN(sys::Spawned spawned, sys::Spawner().Spawn(request));
-  return Spawned{spawned.pid, std::move(spawned.pidfd),
-                 std::move(sockets.first)};
-}
 
 work::Task<absl::StatusOr<Launched>> Launcher::Launch(LaunchRequest request) {
   CO_RETURN_IF_ERROR(CheckDonation(request));
@@ -147,7 +136,8 @@ work::Task<absl::StatusOr<Launched>> Launcher::Launch(LaunchRequest request) {
   args.push_back(kShimName);
   args.push_back(shim::kContainerMode);
   args.push_back(request.container_id.substr(0, kShownIdLength));
-  CO_ASSIGN_OR_RETURN(Spawned shim, Spawn(std::move(args), donated),
+  CO_ASSIGN_OR_RETURN(ShimProcess shim,
+                      StartShim(binary_.get(), std::move(args), donated),
                       "execute the shim");
   plan.Reset();
   absl::Status placed = co_await Place(shim, request);
@@ -186,7 +176,7 @@ work::Task<absl::StatusOr<Launched>> Launcher::Launch(LaunchRequest request) {
   co_return launched;
 }
 
-work::Task<absl::Status> Launcher::Place(const Spawned& shim,
+work::Task<absl::Status> Launcher::Place(const ShimProcess& shim,
                                          const LaunchRequest& request) {
   if (!request.place) co_return absl::OkStatus();
   absl::Status placed = co_await request.place(shim.pid);
@@ -194,7 +184,7 @@ work::Task<absl::Status> Launcher::Place(const Spawned& shim,
   co_return Annotate(placed, absl::StrCat("place shim ", shim.pid));
 }
 
-work::Task<void> Launcher::End(Spawned shim, absl::Duration patience) {
+work::Task<void> Launcher::End(ShimProcess shim, absl::Duration patience) {
   // 1. A shim in mid-start takes this as the wish to undo it all.
   if (patience > absl::ZeroDuration() && shim.socket) {
     shim::Envelope give_up;
@@ -218,6 +208,20 @@ work::Task<void> Launcher::End(Spawned shim, absl::Duration patience) {
                         << " does not end after SIGKILL: " << killed;
 }
 
+void Launcher::MakeSpareLater(shim::PinRequest pin) {
+  if (!SpareNamespaces::CanBeFor(pin)) return;
+  // Shared: what was begun may end after this.
+  auto make = [spares = spares_, pin = std::move(pin)] {
+    const absl::Status made = spares->Make(pin);
+    LOG_IF(WARNING, !made.ok()) << made;
+  };
+  auto fire = [&executor = executor_, make = std::move(make)]() mutable {
+    executor.Post(std::move(make));
+  };
+  absl::MutexLock lock(&mutex_);
+  spare_timer_ = loop_.SetTimeout(kSpareDelay, std::move(fire));
+}
+
 work::Task<absl::Status> Launcher::PinNamespaces(PinRequest request) {
   shim::PinRequest pin;
   pin.net = request.network;
@@ -233,10 +237,15 @@ work::Task<absl::Status> Launcher::PinNamespaces(PinRequest request) {
   for (const auto& [key, value] : request.sysctls) {
     pin.sysctls.emplace_back(SysctlPath(key), value);
   }
-  std::vector<int> donated;
-  donated.push_back(request.run_dir_fd);
-  CO_ASSIGN_OR_RETURN(Spawned shim, Spawn(shim::PinArguments(pin), donated),
-                      "execute the shim");
+  std::optional<ShimProcess> spare = spares_->Take(pin, request.run_dir_fd);
+  if (!spare.has_value()) {
+    std::vector<int> donated;
+    donated.push_back(request.run_dir_fd);
+    CO_ASSIGN_OR_RETURN(
+        spare, StartShim(binary_.get(), shim::PinArguments(pin), donated),
+        "execute the shim");
+  }
+  ShimProcess shim = *std::move(spare);
   absl::StatusOr<Incoming> answer =
       co_await AwaitMessage(loop_, executor_, shim.socket.get(),
                             shim.pidfd.get(), options_.pin_timeout);
@@ -250,6 +259,7 @@ work::Task<absl::Status> Launcher::PinNamespaces(PinRequest request) {
         absl::StrCat("unexpected answer ", answer->envelope.body_case()));
   }
   CO_RETURN_IF_ERROR(status) << "pin namespaces";
+  MakeSpareLater(std::move(pin));
   co_return absl::OkStatus();
 }
 

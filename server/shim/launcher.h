@@ -1,5 +1,5 @@
 // Starts shims: one per container, and the short-lived one that pins the
-// namespaces of a pod (docs/shim_protocol.md).
+// namespaces of a pod (docs/shim_protocol.md), ahead if it can.
 //
 // All are executed from one sealed memfd made at start, so that they share
 // their pages and an upgrade of the file on disk touches none of them.
@@ -19,16 +19,21 @@
 #include <string>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "proto/shim.pb.h"
 #include "proto/spec.pb.h"
 #include "runtime/base/unique_fd.h"
 #include "server/shim/shim_client.h"
+#include "server/shim/shim_process.h"
+#include "server/shim/spare_namespaces.h"
 #include "server/work/executor.h"
 #include "server/work/loop_thread.h"
 #include "server/work/task.h"
+#include "shim/pin/pin_args.h"
 
 namespace gantry::shim_client {
 
@@ -106,30 +111,29 @@ class Launcher {
   // caller's, after any error as after success.
   work::Task<absl::Status> PinNamespaces(PinRequest request);
 
- private:
-  struct Spawned {
-    pid_t pid = 0;
-    UniqueFd pidfd;
-    // Our end of what is descriptor 3 there.
-    UniqueFd socket;
-  };
+  // Whether the next pod like the last one finds its namespaces made.
+  bool HasSpare() const { return spares_->has_spare(); }
 
-  Launcher(UniqueFd binary, work::LoopThread& loop, work::Executor& executor,
+ private:
+  Launcher(UniqueFd binary, std::shared_ptr<SpareNamespaces> spares,
+           work::LoopThread& loop, work::Executor& executor,
            LauncherOptions options);
 
-  // `donated` become descriptors 4, 5, ...
-  absl::StatusOr<Spawned> Spawn(std::vector<std::string> argv,
-                                const std::vector<int>& donated);
   // Has `place` done and tells the shim.
-  work::Task<absl::Status> Place(const Spawned& shim,
+  work::Task<absl::Status> Place(const ShimProcess& shim,
                                  const LaunchRequest& request);
   // Asks `shim` to give up, and kills it if it has not ended after `patience`.
-  work::Task<void> End(Spawned shim, absl::Duration patience);
+  work::Task<void> End(ShimProcess shim, absl::Duration patience);
+  // For the next pod like this one.
+  void MakeSpareLater(shim::PinRequest pin);
 
   const UniqueFd binary_;
+  const std::shared_ptr<SpareNamespaces> spares_;
   work::LoopThread& loop_;
   work::Executor& executor_;
   const LauncherOptions options_;
+  absl::Mutex mutex_;
+  work::Timeout spare_timer_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace gantry::shim_client

@@ -10,6 +10,8 @@
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
+#include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -30,14 +32,19 @@
 #include "runtime/plan/host_reader.h"
 #include "runtime/plan/planner.h"
 #include "runtime/sys/file.h"
+#include "runtime/sys/namespaces.h"
+#include "runtime/sys/pidfd.h"
 #include "runtime/sys/testing/temp_dir.h"
 #include "server/shim/exit_record.h"
 #include "server/shim/launcher.h"
 #include "server/shim/output_collector.h"
+#include "server/shim/shim_process.h"
+#include "server/shim/spare_namespaces.h"
 #include "server/shim/testing/await_task.h"
 #include "server/work/executor.h"
 #include "server/work/loop_thread.h"
 #include "shim/donation.h"
+#include "shim/pin/pin_args.h"
 
 namespace gantry::shim_client {
 namespace {
@@ -376,6 +383,69 @@ TEST_F(RealShimTest, NamespacesArePinned) {
   request.sysctls["kernel.pid_max"] = "80";
   EXPECT_THAT(Await(launcher_->PinNamespaces(request)),
               StatusIs(absl::StatusCode::kInvalidArgument));
+}
+
+// Takes away what is pinned there; the number of its network namespace.
+uint64_t Unpin(const UniqueFd& directory) {
+  uint64_t network = 0;
+  for (const char* name : {"net", "ipc", "uts"}) {
+    const std::string path =
+        absl::StrCat("/proc/self/fd/", directory.get(), "/", name);
+    if (name == absl::string_view("net")) {
+      absl::StatusOr<UniqueFd> fd = sys::OpenAt(AT_FDCWD, path, O_RDONLY);
+      EXPECT_OK(fd);
+      network = sys::NamespaceIdOf(fd->get()).value_or(0);
+    }
+    EXPECT_EQ(::umount2(path.c_str(), MNT_DETACH), 0) << name;
+  }
+  return network;
+}
+
+TEST_F(RealShimTest, NamespacesOfALikePodAreMadeAhead) {
+  std::set<uint64_t> networks;
+  for (const char* name : {"first", "second"}) {
+    ASSERT_OK(sys::MkdirAllAt(dir_.fd(), name, 0700));
+    ASSERT_OK_AND_ASSIGN(UniqueFd pod,
+                         sys::OpenAt(dir_.fd(), name, O_RDONLY | O_DIRECTORY));
+    PinRequest request;
+    request.run_dir_fd = pod.get();
+    request.network = request.ipc = request.uts = true;
+    request.hostname = name;
+    EXPECT_OK(Await(launcher_->PinNamespaces(request)));
+    networks.insert(Unpin(pod));
+    for (int i = 0; i < 500 && !launcher_->HasSpare(); ++i) {
+      absl::SleepFor(absl::Milliseconds(10));
+    }
+    EXPECT_TRUE(launcher_->HasSpare());
+  }
+  EXPECT_EQ(networks.size(), 2);
+}
+
+TEST_F(RealShimTest, ASpareIsForOnePodOfItsKind) {
+  ASSERT_OK_AND_ASSIGN(UniqueFd binary,
+                       sys::OpenAt(AT_FDCWD, ShimPath(), O_RDONLY));
+  SpareNamespaces spares(std::move(binary));
+  shim::PinRequest pin;
+  pin.net = pin.ipc = pin.uts = true;
+  pin.hostname = "one";
+  EXPECT_FALSE(spares.Take(pin, dir_.fd()).has_value());
+  ASSERT_OK(spares.Make(pin));
+  shim::PinRequest other = pin;
+  other.sysctls = {{"net/ipv4/ip_forward", "1"}};
+  EXPECT_FALSE(spares.Take(other, dir_.fd()).has_value());
+  EXPECT_TRUE(spares.has_spare());
+  pin.hostname = "another";
+  std::optional<ShimProcess> taken = spares.Take(pin, dir_.fd());
+  ASSERT_TRUE(taken.has_value());
+  EXPECT_FALSE(spares.has_spare());
+  EXPECT_FALSE(spares.Take(pin, dir_.fd()).has_value());
+  EXPECT_THAT(sys::PidfdExited(taken->pidfd.get(), std::chrono::seconds(20)),
+              ::gantry::testing::IsOkAndHolds(true));
+  Unpin(sys::Duplicate(dir_.fd()).value());
+  // A user namespace is a pod's own.
+  pin.user = shim::UserNamespace{{0, 65536, 65536}, {0, 65536, 65536}};
+  ASSERT_OK(spares.Make(pin));
+  EXPECT_FALSE(spares.has_spare());
 }
 
 TEST_F(RealShimTest, ManyLaunchesAndExecsLeakNothing) {

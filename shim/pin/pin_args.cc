@@ -11,6 +11,7 @@
 namespace gantry::shim {
 namespace {
 
+constexpr absl::string_view kAhead = "--ahead";
 constexpr absl::string_view kNet = "--net";
 constexpr absl::string_view kIpc = "--ipc";
 constexpr absl::string_view kUts = "--uts";
@@ -41,6 +42,12 @@ absl::Status Check(const PinRequest& request) {
   if (!request.hostname.empty() && !request.uts) {
     return absl::InvalidArgumentError(
         "a host name without a UTS namespace would be the host's");
+  }
+  if (request.ahead &&
+      (request.user.has_value() || !request.uts || !request.hostname.empty())) {
+    return absl::InvalidArgumentError(
+        "what is made ahead has a UTS namespace, but neither a user namespace "
+        "nor a host name");
   }
   if (request.user.has_value() &&
       (request.user->uids.length == 0 || request.user->gids.length == 0)) {
@@ -83,6 +90,7 @@ absl::Status Bad(absl::string_view argument) {
 
 std::vector<std::string> PinArguments(const PinRequest& request) {
   std::vector<std::string> argv = {"gantry-shim", kPinMode};
+  if (request.ahead) argv.emplace_back(kAhead);
   if (request.net) argv.emplace_back(kNet);
   if (request.ipc) argv.emplace_back(kIpc);
   if (request.uts) argv.emplace_back(kUts);
@@ -110,7 +118,9 @@ absl::StatusOr<PinRequest> ParsePinArguments(
   PinRequest request;
   for (const std::string& argument : arguments) {
     absl::string_view value = argument;
-    if (argument == kNet) {
+    if (argument == kAhead) {
+      request.ahead = true;
+    } else if (argument == kNet) {
       request.net = true;
     } else if (argument == kIpc) {
       request.ipc = true;

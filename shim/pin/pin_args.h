@@ -32,6 +32,9 @@ struct UserNamespace {
 };
 
 struct PinRequest {
+  // Made ahead: whose it is, and the host name, come later (PinMode). Only
+  // without a user namespace.
+  bool ahead = false;
   // Each is pinned on a file of that name in the pod's run directory.
   bool net = false;
   bool ipc = false;

@@ -52,6 +52,20 @@ TEST(PinArguments, UnknownArgumentIsNamed) {
   }
 }
 
+TEST(PinArguments, WhatIsMadeAheadIsNobodysYet) {
+  PinRequest request;
+  request.ahead = request.net = request.uts = true;
+  EXPECT_THAT(RoundTrip(request), IsOkAndHolds(request));
+  PinRequest named = request;
+  named.hostname = "pod";
+  EXPECT_THAT(RoundTrip(named), StatusIs(absl::StatusCode::kInvalidArgument));
+  PinRequest owned = request;
+  owned.user = UserNamespace{{0, 65536, 65536}, {0, 65536, 65536}};
+  EXPECT_THAT(RoundTrip(owned), StatusIs(absl::StatusCode::kInvalidArgument));
+  request.uts = false;
+  EXPECT_THAT(RoundTrip(request), StatusIs(absl::StatusCode::kInvalidArgument));
+}
+
 TEST(PinArguments, NothingThatWouldChangeTheHost) {
   PinRequest request;
   request.hostname = "pod";

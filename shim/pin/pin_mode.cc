@@ -1,11 +1,13 @@
 #include "shim/pin/pin_mode.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <sched.h>
 #include <sys/mount.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,6 +22,7 @@
 #include "runtime/sys/file.h"
 #include "runtime/sys/mount.h"
 #include "runtime/sys/namespaces.h"
+#include "runtime/sys/seqpacket.h"
 #include "runtime/wire/envelope_channel.h"
 #include "shim/donation.h"
 #include "shim/loop/own_process.h"
@@ -28,6 +31,8 @@
 
 namespace gantry::shim {
 namespace {
+
+constexpr size_t kMaxHostNameBytes = HOST_NAME_MAX;
 
 // Mounts take paths; this one cannot be redirected.
 std::string PathOf(int directory, absl::string_view name) {
@@ -112,15 +117,19 @@ absl::Status WriteSysctls(const PinRequest& request) {
   return absl::OkStatus();
 }
 
+absl::Status SetHostName(const std::string& name) {
+  if (name.empty() || sethostname(name.data(), name.size()) == 0) {
+    return absl::OkStatus();
+  }
+  return ErrnoStatus(errno, absl::StrCat("set host name ", name));
+}
+
 // Inside the new namespaces.
 absl::Status SetUp(const PinRequest& request) {
   if (request.net) {
     RETURN_IF_ERROR(BringLoopbackUp());
   }
-  if (!request.hostname.empty() &&
-      sethostname(request.hostname.data(), request.hostname.size()) != 0) {
-    return ErrnoStatus(errno, absl::StrCat("set host name ", request.hostname));
-  }
+  RETURN_IF_ERROR(SetHostName(request.hostname));
   return WriteSysctls(request);
 }
 
@@ -144,19 +153,30 @@ absl::Status PinAll(const PinRequest& request, absl::string_view user_namespace,
   return absl::OkStatus();
 }
 
-absl::Status MakeAll(const PinRequest& request, int directory,
-                     UndoStack& undo) {
+int FlagsOf(const PinRequest& request) {
   int flags = 0;
   if (request.net) flags |= CLONE_NEWNET;
   if (request.ipc) flags |= CLONE_NEWIPC;
   if (request.uts) flags |= CLONE_NEWUTS;
+  return flags;
+}
+
+// Without a user namespace.
+absl::Status EnterNew(const PinRequest& request) {
+  const int flags = FlagsOf(request);
+  if (flags != 0) {
+    RETURN_IF_ERROR(sys::Unshare(flags));
+  }
+  return SetUp(request);
+}
+
+absl::Status MakeAll(const PinRequest& request, int directory,
+                     UndoStack& undo) {
   if (!request.user.has_value()) {
-    if (flags != 0) {
-      RETURN_IF_ERROR(sys::Unshare(flags));
-    }
-    RETURN_IF_ERROR(SetUp(request));
+    RETURN_IF_ERROR(EnterNew(request));
     return PinAll(request, "", directory, undo);
   }
+  const int flags = FlagsOf(request);
   ASSIGN_OR_RETURN(const UserHolder holder,
                    UserHolder::Make(*request.user, flags));
   RETURN_IF_ERROR(holder.JoinAsRoot(flags));
@@ -164,20 +184,8 @@ absl::Status MakeAll(const PinRequest& request, int directory,
   return PinAll(request, holder.UserNamespacePath(), directory, undo);
 }
 
-absl::Status ParseAndPin(int argc, char** argv) {
-  RETURN_IF_ERROR(KeepOnlyFds(kPinDirectoryFd + 1));
-  RETURN_IF_ERROR(ShieldOwnProcess("gantry-pin"));
-  ASSIGN_OR_RETURN(
-      const PinRequest request,
-      ParsePinArguments(std::vector<std::string>(argv, argv + argc)));
-  return Pin(request, kPinDirectoryFd);
-}
-
-}  // namespace
-
-absl::Status Pin(const PinRequest& request, int directory) {
-  UndoStack undo;
-  const absl::Status status = MakeAll(request, directory, undo);
+// `status` of what `undo` undoes.
+absl::Status KeepOrUndo(const absl::Status& status, UndoStack& undo) {
   if (status.ok()) {
     undo.Commit();
     return status;
@@ -187,8 +195,46 @@ absl::Status Pin(const PinRequest& request, int directory) {
   return Annotate(status, absl::StrCat("(not undone: ", undone.message(), ")"));
 }
 
+// Makes the namespaces, then waits until it is told whose they are: a message
+// with the host name and the pod's run directory. Nothing: the server has no
+// use for them any more; the kernel takes them down with this process.
+std::optional<absl::Status> MakeAheadAndPin(const PinRequest& request) {
+  const absl::Status made = EnterNew(request);
+  absl::StatusOr<sys::Message> told =
+      sys::Receive(kHandshakeFd, kMaxHostNameBytes);
+  if (!told.ok()) return std::nullopt;
+  RETURN_IF_ERROR(made);
+  if (told->fds.size() != 1) {
+    return absl::InvalidArgumentError("told of no run directory");
+  }
+  RETURN_IF_ERROR(SetHostName(told->data));
+  const int directory = told->fds.front().get();
+  UndoStack undo;
+  return KeepOrUndo(PinAll(request, "", directory, undo), undo);
+}
+
+std::optional<absl::Status> ParseAndPin(int argc, char** argv) {
+  RETURN_IF_ERROR(ShieldOwnProcess("gantry-pin"));
+  ASSIGN_OR_RETURN(
+      const PinRequest request,
+      ParsePinArguments(std::vector<std::string>(argv, argv + argc)));
+  RETURN_IF_ERROR(
+      KeepOnlyFds((request.ahead ? kHandshakeFd : kPinDirectoryFd) + 1));
+  if (request.ahead) return MakeAheadAndPin(request);
+  return Pin(request, kPinDirectoryFd);
+}
+
+}  // namespace
+
+absl::Status Pin(const PinRequest& request, int directory) {
+  UndoStack undo;
+  return KeepOrUndo(MakeAll(request, directory, undo), undo);
+}
+
 int RunPinMode(int argc, char** argv) {
-  const absl::Status status = ParseAndPin(argc, argv);
+  const std::optional<absl::Status> done = ParseAndPin(argc, argv);
+  if (!done.has_value()) return 0;
+  const absl::Status& status = *done;
   Envelope answer;
   answer.set_version(1);
   if (status.ok()) {

@@ -15,7 +15,8 @@ namespace gantry::shim {
 // left; should an undo fail, the message says so.
 absl::Status Pin(const PinRequest& request, int directory);
 
-// The whole program; the exit code: 0 if all was pinned.
+// The whole program; the exit code: 0 if all was pinned, or what was made ahead
+// is not wanted any more.
 int RunPinMode(int argc, char** argv);
 
 }  // namespace gantry::shim

@@ -55,9 +55,19 @@ class PinTest : public ::testing::Test {
     return absl::StrCat(directory_.path(), "/", name);
   }
 
-  Envelope Run(const PinRequest& request) {
+  struct Ahead {
+    sys::Spawned spawned;
+    UniqueFd socket;
+  };
+  Ahead StartAhead(const PinRequest& request) {
     auto pair = sys::SocketPair();
     EXPECT_OK(pair);
+    auto spawned = sys::Spawner().Spawn(Request(request, pair->second.get()));
+    EXPECT_OK(spawned);
+    return {*std::move(spawned), std::move(pair->first)};
+  }
+
+  sys::SpawnRequest Request(const PinRequest& request, int socket) {
     sys::SpawnRequest spawn;
     spawn.exec_fd = testing::ShimBinary().get();
     spawn.argv = PinArguments(request);
@@ -66,9 +76,17 @@ class PinTest : public ::testing::Test {
         spawn.env.push_back(absl::StrCat(name, "=", value));
       }
     }
-    spawn.fds = {{pair->second.get(), kHandshakeFd},
-                 {directory_.fd(), kPinDirectoryFd}};
-    auto spawned = sys::Spawner().Spawn(spawn);
+    spawn.fds = {{socket, kHandshakeFd}};
+    if (!request.ahead) {
+      spawn.fds.push_back({directory_.fd(), kPinDirectoryFd});
+    }
+    return spawn;
+  }
+
+  Envelope Run(const PinRequest& request) {
+    auto pair = sys::SocketPair();
+    EXPECT_OK(pair);
+    auto spawned = sys::Spawner().Spawn(Request(request, pair->second.get()));
     EXPECT_OK(spawned);
     pair->second.Reset();
     Envelope answer;
@@ -131,6 +149,54 @@ TEST_F(PinTest, NamespacesStandWithoutAProcess) {
   EXPECT_EQ(fs.f_blocks * fs.f_frsize, uint64_t{1} << 20);
   EXPECT_EQ(fs.f_flag & (ST_NOSUID | ST_NODEV | ST_NOEXEC),
             unsigned{ST_NOSUID | ST_NODEV | ST_NOEXEC});
+}
+
+TEST_F(PinTest, WhatIsMadeAheadIsPinnedWhenItIsToldWhere) {
+  PinRequest request;
+  request.ahead = request.net = request.ipc = request.uts = true;
+  request.shm_size = 1 << 20;
+  request.sysctls = {{"net/ipv4/ip_unprivileged_port_start", "0"}};
+  Ahead ahead = StartAhead(request);
+  EXPECT_FALSE(sys::ExistsAt(directory_.fd(), kPinnedNet));
+  const int fds[] = {directory_.fd()};
+  ASSERT_OK(sys::Send(ahead.socket.get(), "late-pod", fds));
+  Envelope answer;
+  ASSERT_OK(wire::ReceiveMessage(ahead.socket.get(), answer));
+  ASSERT_TRUE(answer.has_done()) << answer.error().message();
+  EXPECT_OK(sys::WaitPidfd(ahead.spawned.pidfd.get()));
+  EXPECT_TRUE(sys::ExistsAt(directory_.fd(), kPinnedShm));
+  Inside({kPinnedNet, kPinnedIpc, kPinnedUts}, [] {
+    utsname names;
+    ASSERT_EQ(uname(&names), 0);
+    EXPECT_STREQ(names.nodename, "late-pod");
+    EXPECT_THAT(sys::ReadFileAt(
+                    AT_FDCWD, "/proc/sys/net/ipv4/ip_unprivileged_port_start"),
+                ::gantry::testing::IsOkAndHolds("0\n"));
+  });
+}
+
+TEST_F(PinTest, WhatIsMadeAheadEndsWithTheServer) {
+  PinRequest request;
+  request.ahead = request.net = request.uts = true;
+  Ahead ahead = StartAhead(request);
+  ahead.socket.Reset();
+  ASSERT_OK_AND_ASSIGN(sys::ExitStatus status,
+                       sys::WaitPidfd(ahead.spawned.pidfd.get()));
+  EXPECT_EQ(status.ShellCode(), 0);
+}
+
+TEST_F(PinTest, WhatCannotBeMadeAheadIsToldWhenItIsWanted) {
+  PinRequest request;
+  request.ahead = request.net = request.uts = true;
+  request.sysctls = {{"net/ipv4/no_such", "0"}};
+  Ahead ahead = StartAhead(request);
+  const int fds[] = {directory_.fd()};
+  ASSERT_OK(sys::Send(ahead.socket.get(), "late-pod", fds));
+  Envelope answer;
+  ASSERT_OK(wire::ReceiveMessage(ahead.socket.get(), answer));
+  EXPECT_THAT(answer.error().message(), HasSubstr("no_such"));
+  EXPECT_OK(sys::WaitPidfd(ahead.spawned.pidfd.get()));
+  EXPECT_FALSE(sys::ExistsAt(directory_.fd(), kPinnedNet));
 }
 
 // The user namespace that owns the namespace of a descriptor.

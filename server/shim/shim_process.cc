@@ -1,0 +1,33 @@
+#include "server/shim/shim_process.h"
+
+#include <errno.h>
+#include <fcntl.h>
+
+#include <utility>
+
+#include "runtime/base/status.h"
+#include "runtime/sys/seqpacket.h"
+#include "runtime/sys/spawn.h"
+#include "server/shim/envelope.h"
+#include "shim/donation.h"
+
+namespace gantry::shim_client {
+
+absl::StatusOr<ShimProcess> StartShim(int binary, std::vector<std::string> argv,
+                                      const std::vector<int>& donated) {
+  ASSIGN_OR_RETURN(auto sockets, sys::SocketPair());
+  RETURN_IF_ERROR(SetNonBlocking(sockets.first.get()));
+  sys::SpawnRequest request;
+  request.exec_fd = binary;
+  request.argv = std::move(argv);
+  request.detached = true;
+  request.new_session = true;
+  int target = shim::kFirstDonatedFd;
+  request.fds.push_back({sockets.second.get(), target++});
+  for (int fd : donated) request.fds.push_back({fd, target++});
+  ASSIGN_OR_RETURN(sys::Spawned spawned, sys::Spawner().Spawn(request));
+  return ShimProcess{spawned.pid, std::move(spawned.pidfd),
+                     std::move(sockets.first)};
+}
+
+}  // namespace gantry::shim_client
