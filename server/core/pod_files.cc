@@ -25,6 +25,14 @@ absl::StatusOr<std::string> HostFile(const char* path) {
   return content;
 }
 
+absl::Status Write(int pod_run_fd, absl::string_view name,
+                   absl::string_view content) {
+  RETURN_IF_ERROR(sys::AtomicWriteAt(pod_run_fd, name, content, kReadableByAll,
+                                     sys::Durability::kCrash))
+      << "write the pod's " << name;
+  return absl::OkStatus();
+}
+
 bool IsEmpty(const DnsConfig& dns) {
   return dns.servers.empty() && dns.searches.empty() && dns.options.empty();
 }
@@ -74,22 +82,21 @@ std::string HostsFile(bool host_network, absl::string_view host_content,
 }
 
 absl::Status WritePodFiles(int pod_run_fd, const PodRequest& request,
-                           absl::string_view hostname,
-                           absl::string_view address) {
-  auto write = [pod_run_fd](absl::string_view name,
-                            absl::string_view content) -> absl::Status {
-    RETURN_IF_ERROR(sys::AtomicWriteAt(pod_run_fd, name, content,
-                                       kReadableByAll, sys::Durability::kCrash))
-        << "write the pod's " << name;
-    return absl::OkStatus();
-  };
+                           absl::string_view hostname) {
   ASSIGN_OR_RETURN(std::string resolv_conf, HostFile("/etc/resolv.conf"));
-  ASSIGN_OR_RETURN(std::string hosts, HostFile("/etc/hosts"));
-  bool host_network = request.namespaces.network() == spec::NODE;
-  RETURN_IF_ERROR(write(kHostnameFile, absl::StrCat(hostname, "\n")));
   RETURN_IF_ERROR(
-      write(kHostsFile, HostsFile(host_network, hosts, address, hostname)));
-  return write(kResolvConfFile, ResolvConf(request.dns, resolv_conf));
+      Write(pod_run_fd, kHostnameFile, absl::StrCat(hostname, "\n")));
+  return Write(pod_run_fd, kResolvConfFile,
+               ResolvConf(request.dns, resolv_conf));
+}
+
+absl::Status WriteHostsFile(int pod_run_fd, const PodRequest& request,
+                            absl::string_view hostname,
+                            absl::string_view address) {
+  ASSIGN_OR_RETURN(std::string hosts, HostFile("/etc/hosts"));
+  const bool host_network = request.namespaces.network() == spec::NODE;
+  return Write(pod_run_fd, kHostsFile,
+               HostsFile(host_network, hosts, address, hostname));
 }
 
 }  // namespace gantry::core

@@ -2,7 +2,7 @@
 // resolv.conf, kept in the pod's run directory.
 //
 // The contents are pure functions of the request and of the host's own files;
-// WritePodFiles blocks for a few file system calls.
+// what writes blocks for a few file system calls.
 // Sources: resolv.conf(5), hosts(5), hostname(5), CRI's DNSConfig.
 
 #ifndef GANTRY_SERVER_CORE_POD_FILES_H_
@@ -29,11 +29,14 @@ std::string ResolvConf(const DnsConfig& dns, absl::string_view host_content);
 std::string HostsFile(bool host_network, absl::string_view host_content,
                       absl::string_view address, absl::string_view hostname);
 
-// Writes all three below `pod_run_fd` (0644: the container's users read them),
-// replacing what is there. `address`: the pod's own; empty: none.
+// Write them below `pod_run_fd` (0644: the container's users read them),
+// replacing what is there: hostname and resolv.conf; hosts, which names the
+// pod's own address (empty: none).
 absl::Status WritePodFiles(int pod_run_fd, const PodRequest& request,
-                           absl::string_view hostname,
-                           absl::string_view address);
+                           absl::string_view hostname);
+absl::Status WriteHostsFile(int pod_run_fd, const PodRequest& request,
+                            absl::string_view hostname,
+                            absl::string_view address);
 
 }  // namespace gantry::core
 

@@ -46,8 +46,10 @@ TEST(WritePodFiles, WritesAllThreeAndReplacesOldOnes) {
   sys::testing::TempDir dir;
   PodRequest request;
   request.dns.servers = {"1.1.1.1"};
-  ASSERT_OK(WritePodFiles(dir.fd(), request, "one", ""));
-  ASSERT_OK(WritePodFiles(dir.fd(), request, "two", "10.1.0.2"));
+  ASSERT_OK(WritePodFiles(dir.fd(), request, "one"));
+  ASSERT_OK(WriteHostsFile(dir.fd(), request, "one", ""));
+  ASSERT_OK(WritePodFiles(dir.fd(), request, "two"));
+  ASSERT_OK(WriteHostsFile(dir.fd(), request, "two", "10.1.0.2"));
   ASSERT_OK_AND_ASSIGN(std::string hostname,
                        sys::ReadFileAt(dir.fd(), "hostname"));
   EXPECT_EQ(hostname, "two\n");

@@ -88,11 +88,17 @@ absl::StatusOr<std::string> AnswerRepeated(const record::PodRecord& first,
 
 // `result` and what else is referred to here and below: the caller's, which
 // waits.
-work::Task<void> MakeCgroup(Node& node, const record::PodRecord& pod,
-                            int run_dir, absl::Status& result) {
+work::Task<void> WriteFiles(const record::PodRecord& pod,
+                            const PodRequest& request, int run_dir,
+                            const std::string& hostname, absl::Status& result) {
   result = sys::AtomicWriteAt(run_dir, kCgroupFile, pod.cgroup_path(),
                               kPrivateFile, sys::Durability::kCrash);
-  if (!result.ok()) co_return;
+  if (result.ok()) result = WritePodFiles(run_dir, request, hostname);
+  co_return;
+}
+
+work::Task<void> MakeCgroup(Node& node, const record::PodRecord& pod,
+                            absl::Status& result) {
   result = co_await OnCgroup(node, pod.cgroup_path(), [&node, &pod] {
     return MakePodCgroup(node, pod);
   });
@@ -134,19 +140,21 @@ work::Task<absl::Status> MakePod(Node& node, record::PodRecord& pod,
                                   O_RDONLY | O_DIRECTORY));
   const std::string hostname = PodHostname(request, pod.id(), HostName());
 
-  // 2. Its cgroup, which everything that runs for the pod runs below; beside
-  //    it, its namespaces, pinned by mounts in that directory.
-  absl::Status grouped, pinned;
+  // 2. Side by side: its namespaces, pinned by mounts in that directory; its
+  //    cgroup, which everything that runs for the pod runs below; files in that
+  //    directory, most of which its containers see.
+  absl::Status pinned, grouped, written;
   std::vector<work::Task<void>> makers;
   makers.push_back(
       PinNamespaces(node, pod, request, run.get(), hostname, pinned));
-  makers.push_back(MakeCgroup(node, pod, run.get(), grouped));
+  makers.push_back(MakeCgroup(node, pod, grouped));
+  makers.push_back(WriteFiles(pod, request, run.get(), hostname, written));
   co_await work::WhenAll(node.executor, std::move(makers));
   CO_RETURN_IF_ERROR(grouped);
   CO_RETURN_IF_ERROR(pinned);
+  CO_RETURN_IF_ERROR(written);
 
-  // 3. Its network; then, as they name its address, the files that its
-  //    containers see.
+  // 3. Its network; then the file that names its address.
   if (pod.own_network()) {
     net::PodDns dns = {request.dns.servers, request.dns.searches,
                        request.dns.options};
@@ -154,7 +162,7 @@ work::Task<absl::Status> MakePod(Node& node, record::PodRecord& pod,
     CO_RETURN_IF_ERROR(attached) << "put the pod on the network";
   }
   const std::string address = pod.ips().empty() ? "" : pod.ips(0);
-  CO_RETURN_IF_ERROR(WritePodFiles(run.get(), request, hostname, address));
+  CO_RETURN_IF_ERROR(WriteHostsFile(run.get(), request, hostname, address));
 
   // 4. Someone to hold the PID namespace, if containers share one.
   if (pod.namespaces().pid() == spec::POD) {
