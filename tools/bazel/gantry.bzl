@@ -45,7 +45,10 @@ def gantry_cc_test(name, copts = [], deps = [], tags = [], **kwargs):
     native.cc_test(
         name = name,
         copts = GANTRY_COPTS + copts,
-        deps = deps + runtime + ["//tools/external:gtest_main"],
+        deps = deps + runtime + [
+            "//runtime/base:tsan_mutex",
+            "//tools/external:gtest_main",
+        ],
         tags = tags + (["exclusive", "local"] if kernel else []),
         size = kwargs.pop("size", "small"),
         **kwargs
