@@ -268,8 +268,9 @@ TEST_F(ImporterTest, CancelledLeavesNothing) {
   const Files files = LayoutFiles({sample}, Named(sample, kRefName));
   ImportOptions options;
   options.layer.cancelled = [] { return true; };
-  EXPECT_THAT(Load(TarOf(files), options),
-              StatusIs(absl::StatusCode::kCancelled, HasSubstr("archive")));
+  EXPECT_THAT(
+      Load(TarOf(files), options),
+      StatusIs(absl::StatusCode::kCancelled, HasSubstr("read archive")));
   ExpectNothingLeft();
   for (const auto& [name, data] : files) Write(files_.fd(), "l/" + name, data);
   EXPECT_THAT(ImportPath(files_.path() + "/l", store_.get(), options),
@@ -291,6 +292,19 @@ TEST_F(ImporterTest, LayersMayInflateToAMultipleOfTheirBlob) {
   ExpectNothingLeft();
   options.layer.limits.max_inflation = 1000;
   EXPECT_OK(Load(tar, options));
+}
+
+// Fails with OpenAt in DirectoryFiles.
+TEST_F(ImporterTest, PathsOfADockerArchiveStayInItsDirectory) {
+  const SampleImage sample = TwoLayers();
+  Files files = DockerFiles(sample, "null");
+  Write(files_.fd(), "outside", files["layer0/layer.tar"]);
+  std::string& manifest = files["manifest.json"];
+  manifest =
+      absl::StrReplaceAll(manifest, {{"layer0/layer.tar", "../outside"}});
+  for (const auto& [name, data] : files) Write(files_.fd(), "d/" + name, data);
+  EXPECT_THAT(ImportPath(files_.path() + "/d", store_.get(), {}), Not(IsOk()));
+  ExpectNothingLeft();
 }
 
 TEST_F(ImporterTest, DiscardsLayerBlobsIfAsked) {

@@ -42,7 +42,6 @@ absl::StatusOr<Descriptor> ParseDescriptor(const Value& value) {
   if (!value.Find("size")) return value.Error("size is missing");
   ASSIGN_OR_RETURN(descriptor.size, value.IntField("size"));
   if (descriptor.size < 0) return value.Error("size is negative");
-  ASSIGN_OR_RETURN(descriptor.urls, value.StringListField("urls"));
   ASSIGN_OR_RETURN(descriptor.annotations, value.StringMapField("annotations"));
   if (std::optional<Value> platform = value.Find("platform")) {
     ASSIGN_OR_RETURN(descriptor.platform, ParsePlatform(*platform));

@@ -49,7 +49,6 @@ struct Descriptor {
   std::string media_type;
   Digest digest;
   int64_t size = 0;
-  std::vector<std::string> urls;
   std::map<std::string, std::string> annotations;
   std::optional<Platform> platform;
 };

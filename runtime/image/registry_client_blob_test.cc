@@ -37,6 +37,7 @@ TEST_F(RegistryClientTest, TransferWithoutProgressFailsInTheEnd) {
   EXPECT_LE(registry_.requests().size(), 10u);
 }
 
+// Fails without the comparison with the blob's size in NextOnce.
 TEST_F(RegistryClientTest, LiesAboutTheLengthAreNoticed) {
   RegistryClient client = Client();
   Fail(1, {.body = blob_ + "more"});
@@ -74,6 +75,7 @@ TEST_F(RegistryClientTest, OutageInTheMiddleOfABlobIsBounded) {
   EXPECT_THAT(registry_.requests(), SizeIs(1 + 5));
 }
 
+// Fails without the bound of attempts in Next.
 TEST_F(RegistryClientTest, CrumbsDoNotLastForEver) {
   Break(1000, 1);
   RegistryClient client = Client();

@@ -36,6 +36,7 @@ std::vector<std::string> Targets(const spec::ContainerSpec& spec) {
   return targets;
 }
 
+// Fails without CleanAbsolutePath.
 TEST(AddImageVolumes, PathsAreThoseInsideTheRootfs) {
   const Paths paths("/root", "/run");
   record::ImageConfigRecord image;
@@ -62,6 +63,7 @@ TEST(AddImageVolumes, AClientsMountTakesTheVolumesPlace) {
   EXPECT_THAT(Targets(spec), ElementsAre("//data/.", "/data/below"));
 }
 
+// Fails without kMaxVolumes, and without CleanAbsolutePath.
 TEST(AddImageVolumes, ThereIsAnEndToThem) {
   const Paths paths("/root", "/run");
   record::ImageConfigRecord image;

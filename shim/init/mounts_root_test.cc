@@ -3,6 +3,7 @@
 
 #include <unistd.h>
 
+#include <filesystem>
 #include <string>
 
 #include "absl/strings/str_cat.h"
@@ -175,6 +176,30 @@ TEST(ImageVolume, TakesWhatTheRootfsHasBeforeAnythingIsMounted) {
       "ls /data/below /none; stat -c '%a %u %g' /data/below/image");
   ASSERT_TRUE(outcome.start.ok()) << outcome.start;
   EXPECT_EQ(outcome.output, "/data/below:\nimage\n\n/none:\n640 3 4\n");
+}
+
+// CVE-2022-23648. Seen to fail with OpenAt in FillVolume (what the host has is
+// copied), and with MkdirAllAt in Bind (it is mounted elsewhere).
+TEST(ImageVolume, LinksThatLeadOutAreFollowedInside) {
+  Container container;
+  container.MakeDirectory("volume");
+  container.MakeDirectory("secret");
+  container.WriteFile("secret/host", "host");
+  const std::string inside =
+      absl::StrCat("layers/base", container.HostPath("secret"));
+  std::filesystem::create_directories(container.HostPath(inside));
+  container.WriteFile(inside + "/image", "image");
+  std::string out = container.HostPath("secret").substr(1);
+  for (int i = 0; i < 40; ++i) out.insert(0, "../");
+  ASSERT_EQ(symlink(out.c_str(), container.HostPath("layers/base/l").c_str()),
+            0);
+  AddBind(container, container.HostPath("volume"), "/l")
+      .set_fill_from_rootfs(true);
+  Outcome outcome = container.Run("ls /l; touch /l/made");
+  ASSERT_TRUE(outcome.start.ok()) << outcome.start;
+  EXPECT_EQ(outcome.output, "image\n");
+  EXPECT_TRUE(std::filesystem::exists(container.HostPath("volume/made")));
+  EXPECT_FALSE(std::filesystem::exists(container.HostPath("secret/made")));
 }
 
 TEST(ImageVolume, AFileAtItsPathIsAnError) {

@@ -109,8 +109,9 @@ class Hostile(HostileCase):
             with self.subTest(what):
                 self.check(what, self.image([tar_of(*entries)]), code, told)
 
+    # Guard: each layer is unpacked into a directory of its own, from whose
+    # descriptor OpenInRoot goes.
     def test_layers_side_by_side_cannot_lead_each_other_out(self):
-        # Guard: each layer is unpacked into a directory of its own.
         tars = []
         for number in range(8):
             tars.append(tar_of(entry("d", tarfile.SYMTYPE, link=self.outside),
@@ -121,7 +122,8 @@ class Hostile(HostileCase):
             self.check("side by side", self.image(tars), None)
 
     # Guards: LimitsFor, max_file_bytes, kMaxWindowLog (seen to fail without each
-    # of them); for the pax header and the name libarchive's own.
+    # of them); for the pax header and the name libarchive's own, 1 MiB, with
+    # kMaxHeaderBytes behind it (tar_reader_test).
     def test_bombs(self):
         big = tarfile.TarInfo("sparse")
         big.pax_headers = {"GNU.sparse.major": "1", "GNU.sparse.minor": "0",
@@ -198,6 +200,8 @@ class Hostile(HostileCase):
                     "RESOURCE_EXHAUSTED", "INVALID_ARGUMENT"))
                 self.assertLess(begin, 10)
 
+    # Guard: the check of WriteData; libarchive refuses most of them before. Seen
+    # to fail without.
     def test_sparse_maps_that_lie(self):
         """Pieces that overlap, go backwards or lie beyond the file: the file is
         refused, or is no larger than it says."""
@@ -290,9 +294,10 @@ class Hostile(HostileCase):
         return self.image([b""], "+gzip", [blob + squeeze.flush()],
                           ["sha256:" + digest.hexdigest()])
 
+    # Guards: the checks of decompress.cc for an early end (decompress_test has
+    # each), and behind them the comparison of the diffID. Seen to fail without
+    # both.
     def test_streams_that_are_cut_or_changed(self):
-        # Guards: the checks of decompress.cc for an early end, the
-        # comparisons of blob digest and diffID.
         tar = tar_of(*[entry(f"f{n}", content=os.urandom(3000))
                        for n in range(300)])
         zstd = self.zstd(tar)
@@ -341,8 +346,9 @@ class Hostile(HostileCase):
             [tar], diff_ids=["sha256:../../" + "0" * 58]), "INVALID_ARGUMENT",
             "digest")
 
+    # Guard: OnCancel of CancellableReactor, and what it tells. Seen to fail where
+    # the pull is not told.
     def test_a_pull_ends_with_its_client(self):
-        # Guard: OnCancel of CancellableReactor.
         tar = tar_of(*[entry(f"f{n}", content=os.urandom(100_000))
                        for n in range(100)])
         layout = self.image([tar])

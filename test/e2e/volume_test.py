@@ -75,6 +75,9 @@ class Volume(gantry_case.GantryCase):
         self.assertEqual(self.inside(container, "ls -A /data"), "")
         self.assertFalse(os.path.exists(self.volumes(container)))
 
+    # CVE-2022-23648. Guards: CleanAbsolutePath in AddImageVolumes (and the
+    # planner behind it), OpenInRoot in FillVolume, MkdirAllInRoot in Bind. Seen
+    # to fail without the latter two.
     def test_paths_that_lead_out_stay_inside(self):
         secret = self.server.top + "/secret"
         host.write(secret, "host\n")
@@ -93,6 +96,7 @@ class Volume(gantry_case.GantryCase):
             self.assertNotIn("secret", names, folder)
         self.assertEqual(host.read(secret), "host\n")
 
+    # CVE-2019-16884. Seen to fail without CheckProc of shim/init/mounts.cc.
     def test_a_volume_over_proc_is_refused(self):
         pod = self.make_pod()
         for path in ("/proc", "/proc/self", "/x/../proc"):
@@ -114,6 +118,7 @@ class Volume(gantry_case.GantryCase):
         self.assertIn("null", self.inside(container, "ls /dev"))
         self.assertIn("kernel", self.inside(container, "ls /sys"))
 
+    # CVE-2019-19921. Seen to fail without RefuseSymlink.
     def test_images_whose_proc_sys_or_dev_are_links_are_refused(self):
         pod = self.make_pod()
         for name in ("proc", "sys", "dev"):
