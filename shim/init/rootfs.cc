@@ -4,7 +4,9 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
@@ -100,6 +102,23 @@ absl::Status MapLayers(const plan::OverlayPlan& plan, int user_namespace) {
   return absl::OkStatus();
 }
 
+// The plan with names of a few bytes for the layers, as they are called in
+// /proc/self/fd, which is the working directory from now on.
+absl::StatusOr<plan::OverlayPlan> NamedByDescriptor(
+    const plan::OverlayPlan& plan, std::vector<UniqueFd>& layers) {
+  plan::OverlayPlan named = plan;
+  named.clear_lower_dirs();
+  for (const std::string& dir : plan.lower_dirs()) {
+    ASSIGN_OR_RETURN(UniqueFd layer, sys::OpenAt(AT_FDCWD, dir, kDirectory));
+    named.add_lower_dirs(absl::StrCat(layer.get()));
+    layers.push_back(std::move(layer));
+  }
+  if (chdir("/proc/self/fd") != 0) {
+    return ErrnoStatus(errno, "chdir to /proc/self/fd");
+  }
+  return named;
+}
+
 // A tmpfs with nothing in it. It needs a mount point that every host has.
 absl::StatusOr<UniqueFd> MountEmpty() {
   ASSIGN_OR_RETURN(UniqueFd mount,
@@ -158,6 +177,13 @@ absl::StatusOr<UniqueFd> MountLayers(const plan::OverlayPlan& plan) {
   // The classic call is the one whose answer counts: where both fail the
   // reason is the layers', not the interface's; unless it cannot even be asked.
   absl::StatusOr<std::string> options = OverlayOptions(plan);
+  std::vector<UniqueFd> held;
+  if (!options.ok()) {
+    // Some sixty layers fill what the call takes; an image may have 127.
+    ASSIGN_OR_RETURN(const plan::OverlayPlan named,
+                     NamedByDescriptor(plan, held));
+    options = OverlayOptions(named);
+  }
   if (!options.ok()) {
     return Annotate(mount.status(), options.status().message());
   }

@@ -21,7 +21,8 @@ absl::Status DetachFromHost();
 
 // Mounts the rootfs and gives its root directory. Any number of layers that
 // the kernel takes (500): by name relative to layers_dir, one call per layer
-// where the kernel has that (6.5), else in one option string of a page.
+// where the kernel has that (6.5), else in one option string of a page, with
+// short names where the layers' own would not fit.
 // Changes the working directory. With `id_mapped` layers: two mounts, one of
 // all layers and one of the writable directories, take the ids of
 // `user_namespace` (-1: none), however many layers there are; they stay behind
