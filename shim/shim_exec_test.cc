@@ -1,11 +1,13 @@
 // Execs of the real gantry-shim.
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <unistd.h>
 
 #include <string>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -46,7 +48,11 @@ TEST_F(ShimTest, ExecGivesOutputAndExitCode) {
   EXPECT_THAT(outcome.output, ::testing::Not(HasSubstr("gantry")));
   // In one hierarchy in a cgroup of its own below the container's.
   EXPECT_THAT(outcome.output, HasSubstr(":/exec-"));
-  EXPECT_THAT(outcome.output, HasSubstr(":memory:/\n"));
+  ASSERT_OK_AND_ASSIGN(const std::string own,
+                       sys::ReadFileAt(AT_FDCWD, "/proc/self/cgroup"));
+  if (absl::StrContains(own, ":memory:")) {
+    EXPECT_THAT(outcome.output, HasSubstr(":memory:/\n"));
+  }
 }
 
 TEST_F(ShimTest, ExecOfAMissingProgramIsAnError) {
