@@ -249,6 +249,7 @@ TEST_F(ImporterTest, HostileArchivesAreRefused) {
   ExpectNothingLeft();
 }
 
+// Fails with OpenAt in DirectoryFiles.
 TEST_F(ImporterTest, LayoutDirectoryWithLinksOutIsRefused) {
   const SampleImage sample = TwoLayers();
   Files files = LayoutFiles({sample}, Named(sample, ""));

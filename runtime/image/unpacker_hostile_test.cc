@@ -100,6 +100,7 @@ TEST_F(UnpackerTest, OverlayAttributesOfTheImageAreDropped) {
   EXPECT_EQ(Xattr("d", "trusted.fine"), "f");
 }
 
+// Fails without kMaxId.
 TEST_F(UnpackerTest, OwnersOutOfRangeAreRefused) {
   for (const char* uid : {"4294967295", "4294967296", "-1"}) {
     EXPECT_FALSE(

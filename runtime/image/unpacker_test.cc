@@ -150,6 +150,7 @@ TEST_F(UnpackerTest, WhiteoutBelowAFileOfTheLayerHidesNothing) {
   EXPECT_EQ(Content("f"), "x");
 }
 
+// Fails without O_EXCL in RegularFile.
 TEST_F(UnpackerTest, LastEntryOfANameWins) {
   ASSERT_OK(Unpack(TarBuilder()
                        .File("f", "long old content")
