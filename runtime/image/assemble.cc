@@ -134,7 +134,9 @@ absl::StatusOr<LayerInfo> StoreLayer(ByteSource* source,
                                {.limits = LimitsFor(blob, options.limits),
                                 .cancelled = options.cancelled,
                                 .run_aside = options.run_aside,
+                                .chunks_ahead = options.chunks_ahead,
                                 .abandon = options.abandon}));
+  if (options.written) options.written();
   // Nothing of the layer is visible until all three have been found right.
   if (check) {
     RETURN_IF_ERROR(check->Finish());

@@ -37,7 +37,10 @@ struct StoreLayerOptions {
   std::function<bool()> cancelled;  // may be null
   // As UnpackOptions has them; may be null.
   RunAside run_aside;
+  size_t chunks_ahead = 4;
   std::function<void()> abandon;
+  // Called when all files of the layer are written; may be null.
+  std::function<void()> written;
 };
 
 // The layer media types that can be unpacked; UNIMPLEMENTED for others.

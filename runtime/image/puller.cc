@@ -1,5 +1,6 @@
 #include "runtime/image/puller.h"
 
+#include <algorithm>
 #include <atomic>
 #include <optional>
 #include <string>
@@ -25,6 +26,9 @@ struct Attempt {
 namespace {
 
 constexpr int kMaxIndexDepth = 4;
+// Of all layers that are fetched at once.
+constexpr size_t kChunksAhead = 32;
+constexpr size_t kLeastChunksAhead = 4;
 
 // What an earlier attempt has left of a blob, then the rest.
 class ResumedSource : public ByteSource {
@@ -251,6 +255,12 @@ absl::StatusOr<bool> Pull::UnpackKept(const PullLayer& layer,
   return stored;
 }
 
+size_t Pull::ChunksAhead() const {
+  const size_t sharers = std::min(options_.layers_at_once, layers_.size());
+  return std::max(kLeastChunksAhead,
+                  kChunksAhead / std::max<size_t>(sharers, 1));
+}
+
 absl::Status Pull::FetchLayer(size_t i, const LayerProgress& progress) {
   const PullLayer& layer = layers_.at(i);
   if (store_->layers().Find(layer.diff_id)) return FetchLostBlob(layer);
@@ -264,7 +274,9 @@ absl::Status Pull::FetchLayer(size_t i, const LayerProgress& progress) {
                                      .progress = progress,
                                      .cancelled = given_up,
                                      .run_aside = options_.run_aside,
-                                     .abandon = [&] { abandoned = true; }};
+                                     .chunks_ahead = ChunksAhead(),
+                                     .abandon = [&] { abandoned = true; },
+                                     .written = options_.written};
   ASSIGN_OR_RETURN(bool unpacked, UnpackKept(layer, options));
   if (unpacked) return absl::OkStatus();
   const auto fetch = [&](Attempt* attempt) {

@@ -40,6 +40,11 @@ struct PullOptions {
   std::function<bool()> cancelled;  // may be null
   // Another thread for each layer that is fetched (read_ahead.h); may be null.
   RunAside run_aside;
+  // How many layers the caller fetches at once, at least 1: they share 32
+  // chunks that may be ahead (kChunkBytes each; 4 for each layer in any case).
+  size_t layers_at_once = 1;
+  // Called when all files of a layer are written; may be null.
+  std::function<void()> written;
   // Threads for the parallel ranges of large blobs (registry_ranges.h); null:
   // one connection for each. What waits for these threads goes on without.
   RunAside receive_aside;
@@ -68,6 +73,7 @@ class Pull {
   friend class Puller;
   Pull() = default;
   absl::Status FetchLostBlob(const PullLayer& layer);
+  size_t ChunksAhead() const;
   absl::Status FetchBlob(const PullLayer& layer, StoreLayerOptions options,
                          Attempt* attempt);
   absl::StatusOr<bool> UnpackKept(const PullLayer& layer,

@@ -2,8 +2,8 @@
 
 namespace gantry::image {
 
-ReadAhead::ReadAhead(ByteSource* from, const RunAside& run_aside)
-    : from_(from) {
+ReadAhead::ReadAhead(ByteSource* from, size_t depth, const RunAside& run_aside)
+    : from_(from), chunks_(depth) {
   run_aside([this] { Produce(); });
 }
 
@@ -27,7 +27,7 @@ bool ReadAhead::ProduceOne() {
       ended_ = true;
       return false;
     }
-    place = produced_ % kDepth;
+    place = produced_ % chunks_.size();
   }
   const absl::StatusOr<absl::string_view> chunk = from_->Next();
   if (chunk.ok()) chunks_[place].assign(chunk->data(), chunk->size());
@@ -52,7 +52,7 @@ absl::StatusOr<absl::string_view> ReadAhead::Next() {
     return absl::string_view();
   }
   holding_ = true;
-  return absl::string_view(chunks_[consumed_ % kDepth]);
+  return absl::string_view(chunks_[consumed_ % chunks_.size()]);
 }
 
 }  // namespace gantry::image

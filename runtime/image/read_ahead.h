@@ -2,16 +2,18 @@
 // stands before it (receiving, hashing, inflating) and what comes behind
 // (writing files) then share the work of two cores.
 //
-// Memory: kDepth chunks. Ownership: borrows `from`, which nobody else may touch
-// until this is gone. Thread safety: one reader. Blocks as the slower of both
-// sides.
+// Memory: `depth` chunks. Layers have stretches of few large files, which are
+// inflated slower than written, and of many small ones, where it is the other
+// way round: the deeper it is, the more of both goes on at once. Ownership:
+// borrows `from`, which nobody else may touch until this is gone. Thread
+// safety: one reader. Blocks as the slower of both sides.
 
 #ifndef GANTRY_RUNTIME_IMAGE_READ_AHEAD_H_
 #define GANTRY_RUNTIME_IMAGE_READ_AHEAD_H_
 
-#include <array>
 #include <cstddef>
 #include <string>
+#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
@@ -25,9 +27,8 @@ namespace gantry::image {
 
 class ReadAhead : public ByteSource {
  public:
-  static constexpr size_t kDepth = 4;
-
-  ReadAhead(ByteSource* from, const RunAside& run_aside);
+  // `depth`: at least 1.
+  ReadAhead(ByteSource* from, size_t depth, const RunAside& run_aside);
   // Waits for the call of from->Next() that is under way: whoever leaves early
   // makes that end first.
   ~ReadAhead() override;
@@ -41,7 +42,7 @@ class ReadAhead : public ByteSource {
   bool ProduceOne();
 
   bool MayProduce() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    return stopping_ || produced_ - consumed_ < kDepth;
+    return stopping_ || produced_ - consumed_ < chunks_.size();
   }
   bool MayConsume() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     return ended_ || produced_ != consumed_;
@@ -51,7 +52,7 @@ class ReadAhead : public ByteSource {
   absl::Mutex mutex_;
   // A chunk belongs to the producer until it is counted in produced_, then to
   // the reader until it is counted in consumed_.
-  std::array<std::string, kDepth> chunks_;
+  std::vector<std::string> chunks_;
   size_t produced_ ABSL_GUARDED_BY(mutex_) = 0;
   size_t consumed_ ABSL_GUARDED_BY(mutex_) = 0;
   absl::Status end_ ABSL_GUARDED_BY(mutex_);

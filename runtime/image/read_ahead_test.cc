@@ -1,6 +1,7 @@
 #include "runtime/image/read_ahead.h"
 
 #include <atomic>
+#include <cstddef>
 #include <functional>
 #include <memory>
 #include <string>
@@ -19,6 +20,8 @@ namespace {
 
 using ::gantry::testing::IsOkAndHolds;
 using ::gantry::testing::StatusIs;
+
+constexpr size_t kDepth = 4;
 
 class ReadAheadTest : public ::testing::Test {
  protected:
@@ -59,7 +62,7 @@ TEST_F(ReadAheadTest, GivesTheSameBytesInOrder) {
   std::string wanted;
   for (int i = 0; i < 1000; ++i) wanted += std::to_string(i);
   Counter from(1000);
-  ReadAhead source(&from, run_aside_);
+  ReadAhead source(&from, kDepth, run_aside_);
   EXPECT_THAT(ReadAll(&source, 1 << 20), IsOkAndHolds(wanted));
   // And the end stays the end.
   EXPECT_THAT(source.Next(), IsOkAndHolds(""));
@@ -67,7 +70,7 @@ TEST_F(ReadAheadTest, GivesTheSameBytesInOrder) {
 
 TEST_F(ReadAheadTest, AnErrorComesAfterTheBytesBeforeIt) {
   Counter from(2, absl::DataLossError("torn"));
-  ReadAhead source(&from, run_aside_);
+  ReadAhead source(&from, kDepth, run_aside_);
   EXPECT_THAT(source.Next(), IsOkAndHolds("0"));
   EXPECT_THAT(source.Next(), IsOkAndHolds("1"));
   EXPECT_THAT(source.Next(), StatusIs(absl::StatusCode::kDataLoss, "torn"));
@@ -76,20 +79,20 @@ TEST_F(ReadAheadTest, AnErrorComesAfterTheBytesBeforeIt) {
 
 TEST_F(ReadAheadTest, IsNoFurtherAheadThanItsDepth) {
   Counter from(1000);
-  ReadAhead source(&from, run_aside_);
+  ReadAhead source(&from, kDepth, run_aside_);
   EXPECT_THAT(source.Next(), IsOkAndHolds("0"));
   EXPECT_THAT(source.Next(), IsOkAndHolds("1"));
-  EXPECT_LE(from.given(), 1 + ReadAhead::kDepth);
+  EXPECT_LE(from.given(), 1 + static_cast<int>(kDepth));
 }
 
 TEST_F(ReadAheadTest, MayBeLeftBeforeTheEnd) {
   Counter from(1000);
   {
-    ReadAhead source(&from, run_aside_);
+    ReadAhead source(&from, kDepth, run_aside_);
     EXPECT_THAT(source.Next(), IsOkAndHolds("0"));
   }
   const int given = from.given();
-  EXPECT_LE(given, 1 + ReadAhead::kDepth);
+  EXPECT_LE(given, 1 + static_cast<int>(kDepth));
   for (std::thread& thread : threads_) thread.join();
   threads_.clear();
   // Nobody reads it any more.
@@ -98,7 +101,7 @@ TEST_F(ReadAheadTest, MayBeLeftBeforeTheEnd) {
 
 TEST_F(ReadAheadTest, ReadsWhileItsReaderIsBusy) {
   Counter from(2);
-  ReadAhead source(&from, run_aside_);
+  ReadAhead source(&from, kDepth, run_aside_);
   threads_.front().join();
   threads_.clear();
   EXPECT_EQ(from.given(), 2);

@@ -456,7 +456,7 @@ absl::StatusOr<UnpackResult> UnpackLayer(ByteSource* layer, int dirfd,
     return Drain(source);
   };
   if (options.run_aside) {
-    ReadAhead ahead(&tar, options.run_aside);
+    ReadAhead ahead(&tar, options.chunks_ahead, options.run_aside);
     absl::Status status = run(&ahead);
     if (!status.ok() && options.abandon) options.abandon();
     RETURN_IF_ERROR(status);

@@ -52,6 +52,8 @@ struct UnpackOptions {
   // Reads, hashes and inflates the layer on a thread beside the one that writes
   // files. Null: one after the other.
   RunAside run_aside;
+  // How many chunks (kChunkBytes) that one may be ahead, at least 1.
+  size_t chunks_ahead = 4;
   // Called when unpacking ends early, with run_aside: makes a call of
   // layer->Next() that waits return soon. May be null.
   std::function<void()> abandon;

@@ -41,6 +41,7 @@ class LayerPull {
   void Tell(size_t i, LayerPhase phase, int64_t done) const;
   // Has what came in written to the disk from time to time, while more comes.
   void NoteReceived(int64_t bytes);
+  void SyncAhead();
   // Ends the other layers; the first failure is the pull's.
   void Fail(const absl::Status& status);
   absl::Status failure() const {
@@ -77,7 +78,11 @@ void LayerPull::Tell(size_t i, LayerPhase phase, int64_t done) const {
 
 void LayerPull::NoteReceived(int64_t bytes) {
   unsynced_ += bytes;
-  if (unsynced_ < kSyncAheadBytes || syncing_->exchange(true)) return;
+  if (unsynced_ >= kSyncAheadBytes) SyncAhead();
+}
+
+void LayerPull::SyncAhead() {
+  if (syncing_->exchange(true)) return;
   unsynced_ = 0;
   // The pull may end before it does.
   means_.receive_executor.Post([&images = means_.images, syncing = syncing_] {
@@ -103,6 +108,9 @@ work::Task<absl::Status> LayerPull::Resolve(image::RegistryClient& registry,
   options_.image.receive_aside = [this](std::function<void()> work) {
     means_.receive_executor.Post(std::move(work));
   };
+  options_.image.layers_at_once = std::max(options_.max_parallel_layers, 1);
+  // What is left to sync, while the files are counted.
+  options_.image.written = [this] { SyncAhead(); };
   image::Puller puller(&registry, &means_.images, options_.image);
   auto pull = co_await work::RunOn(
       means_.blocking_executor, means_.executor,
