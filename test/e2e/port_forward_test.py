@@ -213,7 +213,9 @@ class PortForward(gantry_case.GantryCase):
 
         def fds():
             return len(os.listdir(f"/proc/{server}/fd"))
-        before = fds()
+        # Of the process with the next pod's namespaces, which may come meanwhile
+        # (ADR 13): its pidfd and its socket.
+        before = fds() + 2
         for _ in range(10):
             forwarder = Forwarder(self.url(pod))
             data, _ = forwarder.open(port)

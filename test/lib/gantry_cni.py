@@ -35,6 +35,7 @@ class Cni:
         self.plugin_dir = server.top + "/plugins"
         # What plugins of the test's own are told and what they note.
         self.told_dir = server.top + "/told"
+        self.noted = 0  # characters of their notes that calls() has given
         self.leases_dir = server.top + "/leases"
         for folder in (self.config_dir, self.plugin_dir, self.told_dir):
             os.mkdir(folder)
@@ -110,10 +111,13 @@ class Cni:
 
     def calls(self):
         """What the plugins noted since the last look."""
-        path = f"{self.told_dir}/calls"
-        noted = [json.loads(line) for line in host.read(path).splitlines()]
-        if noted:
-            os.unlink(path)
+        text = host.read(f"{self.told_dir}/calls")
+        # The file stays: a plugin that runs now may write into it at any time,
+        # and has perhaps written half a line.
+        end = text.rfind("\n") + 1
+        noted = [json.loads(line)
+                 for line in text[self.noted:end].splitlines()]
+        self.noted = end
         return noted
 
     # -- what is left
