@@ -385,16 +385,17 @@ TEST_F(RealShimTest, NamespacesArePinned) {
               StatusIs(absl::StatusCode::kInvalidArgument));
 }
 
-// Takes away what is pinned there; the number of its network namespace.
-uint64_t Unpin(const UniqueFd& directory) {
-  uint64_t network = 0;
+// Takes away what is pinned there, but for the network namespace: as long as it
+// is held, no other has its number.
+UniqueFd Unpin(const UniqueFd& directory) {
+  UniqueFd network;
   for (const char* name : {"net", "ipc", "uts"}) {
     const std::string path =
         absl::StrCat("/proc/self/fd/", directory.get(), "/", name);
     if (name == absl::string_view("net")) {
       absl::StatusOr<UniqueFd> fd = sys::OpenAt(AT_FDCWD, path, O_RDONLY);
       EXPECT_OK(fd);
-      network = sys::NamespaceIdOf(fd->get()).value_or(0);
+      if (fd.ok()) network = *std::move(fd);
     }
     EXPECT_EQ(::umount2(path.c_str(), MNT_DETACH), 0) << name;
   }
@@ -402,7 +403,8 @@ uint64_t Unpin(const UniqueFd& directory) {
 }
 
 TEST_F(RealShimTest, NamespacesOfALikePodAreMadeAhead) {
-  std::set<uint64_t> networks;
+  std::vector<UniqueFd> networks;
+  std::set<uint64_t> numbers;
   for (const char* name : {"first", "second"}) {
     ASSERT_OK(sys::MkdirAllAt(dir_.fd(), name, 0700));
     ASSERT_OK_AND_ASSIGN(UniqueFd pod,
@@ -412,13 +414,16 @@ TEST_F(RealShimTest, NamespacesOfALikePodAreMadeAhead) {
     request.network = request.ipc = request.uts = true;
     request.hostname = name;
     EXPECT_OK(Await(launcher_->PinNamespaces(request)));
-    networks.insert(Unpin(pod));
+    networks.push_back(Unpin(pod));
+    ASSERT_OK_AND_ASSIGN(uint64_t number,
+                         sys::NamespaceIdOf(networks.back().get()));
+    numbers.insert(number);
     for (int i = 0; i < 500 && !launcher_->HasSpare(); ++i) {
       absl::SleepFor(absl::Milliseconds(10));
     }
     EXPECT_TRUE(launcher_->HasSpare());
   }
-  EXPECT_EQ(networks.size(), 2);
+  EXPECT_EQ(numbers.size(), 2);
 }
 
 TEST_F(RealShimTest, ASpareIsForOnePodOfItsKind) {
