@@ -97,7 +97,9 @@ TEST_F(ShimTest, ExecSignalReachesTheWholeTree) {
   ASSERT_OK_AND_ASSIGN(Received answer, client->Ask(request));
   ASSERT_TRUE(answer.message.has_exec_started())
       << answer.message.error().message();
-  usleep(200000);
+  for (int number = 501; number <= 505; ++number) {
+    ASSERT_TRUE(WaitForProcess(*client, absl::StrCat("sleep ", number), true));
+  }
   Envelope kill;
   kill.mutable_exec_signal_request()->set_exec_id("tree");
   kill.mutable_exec_signal_request()->set_signal(SIGKILL);
@@ -109,10 +111,10 @@ TEST_F(ShimTest, ExecSignalReachesTheWholeTree) {
                          return event.has_exec_exited();
                        }));
   EXPECT_EQ(ended.message.exec_exited().exit_code(), 137);
-  usleep(100000);
-  ASSERT_OK_AND_ASSIGN(auto list, harness().Exec(*client, {"ps"}));
-  EXPECT_THAT(list.output, ::testing::Not(HasSubstr("sleep 50")));
-  EXPECT_THAT(list.output, HasSubstr("sleep 1000"));
+  for (int number = 501; number <= 505; ++number) {
+    EXPECT_TRUE(WaitForProcess(*client, absl::StrCat("sleep ", number), false));
+  }
+  EXPECT_TRUE(WaitForProcess(*client, "sleep 1000", true));
   ASSERT_OK_AND_ASSIGN(answer, client->Ask(kill));
   EXPECT_EQ(answer.message.error().code(),
             static_cast<int>(absl::StatusCode::kNotFound));

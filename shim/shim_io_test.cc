@@ -122,7 +122,8 @@ TEST_F(ShimTest, LogThatIsFullHoldsTheContainerNotTheShim) {
       harness().MakePlan({"sh", "-c", "seq 1 100; sleep 1000"});
   plan.mutable_stdio()->set_log_path("/dev/full");
   auto client = harness().Start(plan);
-  usleep(300000);
+  // It has written all its lines: what the log does not take is held.
+  ASSERT_TRUE(WaitForProcess(*client, "sleep 1000", true));
   Envelope state;
   state.mutable_state_request();
   ASSERT_OK_AND_ASSIGN(Received answer, client->Ask(state));

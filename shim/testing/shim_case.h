@@ -4,8 +4,15 @@
 #ifndef GANTRY_SHIM_TESTING_SHIM_CASE_H_
 #define GANTRY_SHIM_TESTING_SHIM_CASE_H_
 
-#include <memory>
+#include <unistd.h>
 
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "shim/testing/shim_harness.h"
@@ -29,6 +36,22 @@ class ShimTest : public ::testing::Test {
     MachineState after = ReadMachineState();
     EXPECT_EQ(after.mounts, before_.mounts);
     EXPECT_EQ(after.cgroups, before_.cgroups);
+  }
+
+  // Waits until a process with this whole command line, as busybox's ps shows
+  // it behind the padded name of a user, runs in the container, or does not;
+  // false if that takes too long.
+  bool WaitForProcess(Client& client, absl::string_view command, bool runs) {
+    const std::string line = absl::StrCat("  ", command, "\n");
+    for (int i = 0; i < 1000; ++i) {
+      absl::StatusOr<ShimHarness::ExecOutcome> list =
+          harness().Exec(client, {"ps"});
+      if (list.ok() && absl::StrContains(list->output, line) == runs) {
+        return true;
+      }
+      usleep(10000);
+    }
+    return false;
   }
 
   ShimHarness& harness() { return *harness_; }
