@@ -45,7 +45,7 @@ class ExecSoak(gantry_case.GantryCase):
 
     def count(self):
         server = self.server.process.pid
-        return {"server fds": len(os.listdir(f"/proc/{server}/fd")),
+        return {"server fds": self.server.descriptors(),
                 "server threads": len(os.listdir(f"/proc/{server}/task")),
                 "shim fds": len(os.listdir(f"/proc/{self.shim}/fd")),
                 "shim children": len(host.children(self.shim)),

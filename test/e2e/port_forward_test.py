@@ -209,20 +209,14 @@ class PortForward(gantry_case.GantryCase):
 
     def test_what_is_forwarded_ends_with_its_client(self):
         pod, port = self.serve()
-        server = self.server.process.pid
-
-        def fds():
-            return len(os.listdir(f"/proc/{server}/fd"))
-        # Of the process with the next pod's namespaces, which may come meanwhile
-        # (ADR 13): its pidfd and its socket.
-        before = fds() + 2
+        before = self.server.descriptors()
         for _ in range(10):
             forwarder = Forwarder(self.url(pod))
             data, _ = forwarder.open(port)
             data.wait_data(b"hello\n")
             forwarder.close()
-        wait_until(lambda: fds() <= before + 1, f"{before} descriptors again",
-                   10)
+        wait_until(lambda: self.server.descriptors() <= before + 1,
+                   f"{before} descriptors again", 10)
 
     def test_mistakes(self):
         pod = self.make_pod()

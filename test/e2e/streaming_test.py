@@ -258,7 +258,7 @@ class Exec(StreamCase):
         server = self.server.process.pid
 
         def count():
-            return {"server fds": len(os.listdir(f"/proc/{server}/fd")),
+            return {"server fds": self.server.descriptors(),
                     "server threads": len(os.listdir(f"/proc/{server}/task")),
                     "shim fds": len(os.listdir(f"/proc/{shim}/fd")),
                     "shim children": len(host.children(shim)),

@@ -8,6 +8,7 @@ they are first needed. Everything a Server makes lies in one directory below
 import atexit
 import importlib
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -225,6 +226,19 @@ class Server:
             return f"{self.cgroup_parent}/{pod}"
         name = os.path.basename(self.cgroup_parent)[:-len(".slice")]
         return f"{self.cgroup_parent}/{name}-{pod}.slice"
+
+    def descriptors(self):
+        """How many gantryd has open, without pidfd and socket of who makes
+        namespaces, for a pod or ahead (ADR 13): they come and go by themselves."""
+        folder = f"/proc/{self.process.pid}/fdinfo"
+        names = os.listdir(folder)
+        pins = 0
+        for name in names:
+            pid = re.search(r"^Pid:\s+(\d+)$", host.read(f"{folder}/{name}"),
+                            re.MULTILINE)
+            pins += (pid is not None and
+                     host.read(f"/proc/{pid[1]}/comm") == "gantry-pin\n")
+        return len(names) - 2 * pins
 
     def shims_in_pod(self, containers):
         """How many shims a pod's cgroup has with so many that run: those that
