@@ -67,12 +67,12 @@ stop_gantryd() {
     tail -n 40 "$SERVER_LOG" >&2
   fi
   # A mount that is still there must be seen, not deleted through.
-  if grep -q " $STATE/" /proc/self/mountinfo; then
+  if grep -q -e " $STATE/" -e " $RUN[/ ]" /proc/self/mountinfo; then
     say "left mounted:" >&2
-    grep " $STATE/" /proc/self/mountinfo >&2
+    grep -e " $STATE/" -e " $RUN[/ ]" /proc/self/mountinfo >&2
     return 1
   fi
-  rm -rf --one-file-system "$STATE"
+  rm -rf --one-file-system "$STATE" "$RUN"
   return "$status"
 }
 
@@ -83,8 +83,7 @@ start_gantryd() {
   shift
   [ -x "$program" ] || fail "no gantryd at $program"
   # Short: a socket's path has 107 bytes. STATE_PARENT may be a file system of
-  # the script's own, and RUN_PARENT, if set, another one for the run directory,
-  # which the script has to remove.
+  # the script's own, and RUN_PARENT, if set, another one for the run directory.
   STATE=$(mktemp -d "${STATE_PARENT:-/tmp}/gantry-test.XXXXXX")
   ROOT=$STATE/root RUN=$STATE/run LOGS=$STATE/logs SOCKET=$STATE/gantry.sock
   if [ -n "${RUN_PARENT-}" ]; then
