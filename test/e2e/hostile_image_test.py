@@ -144,7 +144,8 @@ class Documents(HostileCase):
                 self.check(what, layout, code, told)
 
     # CVE-2021-41190. Guards: the three checks in TypeOf() of
-    # runtime/image/manifest.cc; see registry_astray_test too. Seen to fail without.
+    # runtime/image/manifest.cc; see registry_astray_test too. Seen to fail
+    # without.
     def test_a_document_is_one_thing(self):
         for what, change, kind in (
                 ("both members", {"manifests": []}, MANIFEST_TYPE),
