@@ -336,10 +336,9 @@ class ImageAdmin(gantry_case.GantryCase):
         self.server.load(image_file("layers4"))
         self.server.load(image_file("busybox"))
         container = self.make_container(
-            self.make_pod(), "dd if=/dev/urandom of=/big bs=1M count=3; "
-            "sync; " + gantry_case.FOREVER, image=BUSYBOX)
-        wait_until(lambda: "3145728" in self.inside(
-            container, "stat -c %s /big"), "it has written")
+            self.make_pod(), "dd if=/dev/urandom of=/big bs=1M count=3 && "
+            "sync && echo written; " + gantry_case.FOREVER, image=BUSYBOX)
+        self.wait_text(container, "written")
         os.sync()
 
         def du(path):

@@ -49,6 +49,7 @@ _ROOT = [
     "//runtime/image:implied_directories_test",
     "//runtime/image:importer_test",
     "//runtime/image:puller_test",
+    "//runtime/image:unpacker_hostile_test",
     "//runtime/image:unpacker_test",
     "//runtime/net/bridge:bridge_network_test",
     "//runtime/rootfs:layers_lookup_test",
@@ -65,6 +66,7 @@ _ROOT = [
     "//shim/pin:pin_mode_test",
     "//shim:shim_binary_test",
     "//shim:shim_test",
+    "//tools/bench:bare_plugins_test",
     "//tools/bench:floor_test",
     "//tools/bench:modes_test",
 ]
