@@ -127,12 +127,16 @@ for transport in spdy websocket; do
     "unix://$SOCKET" exec -r "$transport" -it "$container" tty </dev/null |
     tr -d '\r')"
 
+  # The client sends the size its terminal has in a message of its own, which
+  # may come after the program began: the trap is for the one that comes later.
+  # (The kernel sends the signal before the terminal has its size: pty_resize.)
   expect "exec -it over $transport sees its terminal grow" \
     "30 100,ready,41 132" "$(/usr/bin/python3 \
       test/conformance/resize_terminal.py "$crictl_program" --config \
       "$STATE/crictl.yaml" --runtime-endpoint "unix://$SOCKET" \
       exec -r "$transport" -it "$container" sh -c \
-      'trap "stty size; exit 0" WINCH; stty size; echo ready; sleep 20 & wait' |
+      'until [ "$(stty size 2>&1)" = "30 100" ]; do sleep 0.05; done
+       trap "stty size; exit 0" WINCH; stty size; echo ready; sleep 20 & wait' |
       tr -d '\r' | paste -sd,)"
 
   echo=$(crictl create "$pod" "$STATE/echo.json" "$STATE/pod.json")
