@@ -136,6 +136,9 @@ class Bpf {
   void Return(uint32_t action) {
     code_.push_back(BPF_STMT(BPF_RET | BPF_K, action));
   }
+  void Append(const Bpf& other) {
+    code_.insert(code_.end(), other.code_.begin(), other.code_.end());
+  }
   size_t size() const { return code_.size(); }
   std::string Bytes() const {
     return std::string(reinterpret_cast<const char*>(code_.data()),
@@ -205,14 +208,19 @@ std::string ForbidProjectChanges(const std::string& program) {
   guard.Load(offsetof(seccomp_data, nr));
   guard.ReturnIfEq(file_setattr, kRefused);
   guard.ReturnIfEq(kX32 | file_setattr, kRefused);
+  Bpf commands;
+  // The kernel looks at the lower half alone, which comes first on both.
+  commands.Load(offsetof(seccomp_data, args[1]));
+  for (uint32_t command :
+       {FS_IOC_FSSETXATTR, FS_IOC_SETFLAGS, FS_IOC32_SETFLAGS}) {
+    commands.ReturnIfEq(command, kRefused);
+  }
   for (const Call& ioctl : kIoctls) {
     guard.Load(offsetof(seccomp_data, arch));
-    guard.SkipUnlessEq(ioctl.arch, 5);
+    guard.SkipUnlessEq(ioctl.arch, commands.size() + 2);
     guard.Load(offsetof(seccomp_data, nr));
-    guard.SkipUnlessEq(ioctl.number, 3);
-    // The kernel looks at the lower half alone, which comes first on both.
-    guard.Load(offsetof(seccomp_data, args[1]));
-    guard.ReturnIfEq(FS_IOC_FSSETXATTR, kRefused);
+    guard.SkipUnlessEq(ioctl.number, commands.size());
+    guard.Append(commands);
   }
   if (program.empty()) guard.Return(SECCOMP_RET_ALLOW);
   return guard.Bytes() + program;

@@ -53,11 +53,11 @@ struct SeccompProfile {
 absl::StatusOr<std::string> CompileSeccomp(const SeccompProfile& profile);
 
 // `program` (empty: one that allows all) and a refusal, EPERM, of the ioctls
-// FS_IOC_FSSETXATTR and FS_IOC_SETFLAGS and of file_setattr(2): with them who
-// owns a file moves it out of the project that its size is counted for, or has
-// a directory no longer hand the project down. (In a user namespace the kernel
-// refuses that.) For the native architecture and the 32-bit one it runs as
-// well.
+// FS_IOC_FSSETXATTR and FS_IOC_SETFLAGS (and FS_IOC32_SETFLAGS) and of
+// file_setattr(2): with them who owns a file moves it out of the project that
+// its size is counted for, or has a directory no longer hand the project down.
+// (In a user namespace the kernel refuses that.) For the native architecture
+// and the 32-bit one it runs as well.
 std::string ForbidProjectChanges(const std::string& program);
 
 // What a container gets with RUNTIME_DEFAULT. `capabilities`: the container's

@@ -91,10 +91,11 @@ class DefaultProfile : public ::testing::Test {
   }
 };
 
-// Seen to fail without each of the four rows of ioctl(2), and without the two
-// returns for file_setattr(2).
+// Seen to fail without each of the four rows of ioctl(2), each of the three
+// commands, and the two returns for file_setattr(2).
 TEST_F(DefaultProfile, ProjectsOfFilesCanBeKeptFromChanging) {
-  constexpr uint32_t kSet = 0x401c5820;  // FS_IOC_FSSETXATTR
+  // FS_IOC_FSSETXATTR, FS_IOC_SETFLAGS, FS_IOC32_SETFLAGS.
+  constexpr uint32_t kCommands[] = {0x401c5820, 0x40086602, 0x40046602};
   for (const std::string& before : {std::string(), Plain()}) {
     const std::string program = ForbidProjectChanges(before);
     const auto ioctl = [&program](int number, uint32_t arch, uint64_t command) {
@@ -104,19 +105,24 @@ TEST_F(DefaultProfile, ProjectsOfFilesCanBeKeptFromChanging) {
       data.args[1] = command;
       return plan::Run(program, data);
     };
-    EXPECT_EQ(ioctl(16, SCMP_ARCH_X86_64, kSet), kEperm);
-    // Bits that the kernel does not look at.
-    EXPECT_EQ(ioctl(16, SCMP_ARCH_X86_64, uint64_t{7} << 32 | kSet), kEperm);
-    EXPECT_EQ(ioctl(0x40000000 | 514, SCMP_ARCH_X86_64, kSet), kEperm);
-    EXPECT_EQ(ioctl(0x40000000 | 16, SCMP_ARCH_X86_64, kSet), kEperm);
-    EXPECT_EQ(ioctl(54, SCMP_ARCH_X86, kSet), kEperm);
+    for (const uint64_t command : kCommands) {
+      EXPECT_EQ(ioctl(16, SCMP_ARCH_X86_64, command), kEperm);
+      // Bits that the kernel does not look at.
+      EXPECT_EQ(ioctl(16, SCMP_ARCH_X86_64, uint64_t{7} << 32 | command),
+                kEperm);
+      EXPECT_EQ(ioctl(0x40000000 | 514, SCMP_ARCH_X86_64, command), kEperm);
+      EXPECT_EQ(ioctl(0x40000000 | 16, SCMP_ARCH_X86_64, command), kEperm);
+      EXPECT_EQ(ioctl(54, SCMP_ARCH_X86, command), kEperm);
+      // What has the number elsewhere.
+      EXPECT_EQ(ioctl(54, SCMP_ARCH_X86_64, command), SECCOMP_RET_ALLOW);
+      EXPECT_EQ(ioctl(16, SCMP_ARCH_X86, command), SECCOMP_RET_ALLOW);
+    }
     EXPECT_EQ(Verdict(program, 469), kEperm);
     EXPECT_EQ(Verdict(program, 0x40000000 | 469), kEperm);
     EXPECT_EQ(Verdict(program, 469, 0, SCMP_ARCH_X86), kEperm);
-    // FS_IOC_FSGETXATTR, and what has the number elsewhere.
+    // FS_IOC_FSGETXATTR and FS_IOC_GETFLAGS.
     EXPECT_EQ(ioctl(16, SCMP_ARCH_X86_64, 0x801c581f), SECCOMP_RET_ALLOW);
-    EXPECT_EQ(ioctl(54, SCMP_ARCH_X86_64, kSet), SECCOMP_RET_ALLOW);
-    EXPECT_EQ(ioctl(16, SCMP_ARCH_X86, kSet), SECCOMP_RET_ALLOW);
+    EXPECT_EQ(ioctl(16, SCMP_ARCH_X86_64, 0x80086601), SECCOMP_RET_ALLOW);
     EXPECT_EQ(Verdict(program, __NR_read), SECCOMP_RET_ALLOW);
     EXPECT_EQ(Verdict(program, __NR_mount),
               before.empty() ? SECCOMP_RET_ALLOW : kEperm);
