@@ -344,7 +344,16 @@ absl::StatusOr<std::vector<ImportedImage>> ImportFiles(
 
 absl::StatusOr<std::vector<ImportedImage>> ImportPath(
     absl::string_view path, ImageStore* store, const ImportOptions& options) {
-  ASSIGN_OR_RETURN(UniqueFd fd, sys::OpenAt(AT_FDCWD, path, O_RDONLY));
+  // O_NONBLOCK: a FIFO must not make us wait, for nobody could end that.
+  ASSIGN_OR_RETURN(UniqueFd fd,
+                   sys::OpenAt(AT_FDCWD, path, O_RDONLY | O_NONBLOCK));
+  ASSIGN_OR_RETURN(struct stat kind, sys::StatFd(fd.get()), path);
+  if (!S_ISDIR(kind.st_mode) && !S_ISREG(kind.st_mode)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("load ", path,
+                     ": is neither a directory nor a regular file; what is "
+                     "not can be sent in chunks"));
+  }
   absl::StatusOr<std::vector<ImportedImage>> images =
       Import(std::move(fd), store, options);
   if (!images.ok()) {

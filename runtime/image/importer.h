@@ -51,7 +51,8 @@ absl::StatusOr<std::vector<ImportedImage>> Import(UniqueFd fd,
 absl::StatusOr<std::vector<ImportedImage>> ImportFiles(
     const ArchiveFiles& files, ImageStore* store, const ImportOptions& options);
 
-// The same for a path of the host.
+// The same for a path of the host; INVALID_ARGUMENT if that is neither a file
+// nor a directory.
 absl::StatusOr<std::vector<ImportedImage>> ImportPath(
     absl::string_view path, ImageStore* store, const ImportOptions& options);
 

@@ -1,5 +1,7 @@
 #include "runtime/image/importer.h"
 
+#include <sys/stat.h>
+
 #include <map>
 #include <string>
 #include <utility>
@@ -306,6 +308,15 @@ TEST_F(ImporterTest, PathsOfADockerArchiveStayInItsDirectory) {
   for (const auto& [name, data] : files) Write(files_.fd(), "d/" + name, data);
   EXPECT_THAT(ImportPath(files_.path() + "/d", store_.get(), {}), Not(IsOk()));
   ExpectNothingLeft();
+}
+
+// Fails (hangs) without O_NONBLOCK in ImportPath.
+TEST_F(ImporterTest, APathOfNoFileIsRefusedAtOnce) {
+  const std::string path = files_.path() + "/fifo";
+  ASSERT_EQ(::mkfifo(path.c_str(), 0600), 0);
+  EXPECT_THAT(ImportPath(path, store_.get(), {}),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("fifo: is neither a directory")));
 }
 
 TEST_F(ImporterTest, DiscardsLayerBlobsIfAsked) {

@@ -1,19 +1,21 @@
-"""gantryctl exec -i and -t, attach, port-forward, against a real server."""
+"""gantryctl exec -i and -t, attach, port-forward, load, on a real server."""
 
 import fcntl
 import os
 import signal
 import socket
+import shutil
 import struct
 import subprocess
 import sys
 import termios
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 "../lib"))
 import gantry_case
 from gantry_case import DEADLINE, wait_until
-from gantry_server import TOP
+from gantry_server import TOP, image_file
 
 
 class Gantryctl(gantry_case.GantryCase):
@@ -92,6 +94,23 @@ class Gantryctl(gantry_case.GantryCase):
         out, _ = client.communicate(b"through\n", 60)
         self.assertEqual((out, client.returncode), (b"through\n", 0))
         self.wait_exited(container)
+
+    def test_a_pipe_is_loaded_by_its_name(self):
+        image = image_file("busybox")
+        fifo = os.path.join(self.server.top, "fifo")
+        os.mkfifo(fifo)
+        client = self.start("load", fifo)
+        with open(fifo, "wb") as target, open(image, "rb") as source:
+            shutil.copyfileobj(source, target)
+        out, err = client.communicate(timeout=DEADLINE)
+        self.assertEqual(client.returncode, 0, err)
+        self.assertIn(b"busybox", out)
+        # One that nobody writes to: it is given up by who waits.
+        client = self.start("load", fifo)
+        time.sleep(0.2)
+        client.send_signal(signal.SIGINT)
+        client.communicate(timeout=DEADLINE)
+        self.assertNotEqual(client.returncode, 0)
 
     def test_port_forward(self):
         self.make_container(self.pod, "nc -ll -p 7007 -e cat")

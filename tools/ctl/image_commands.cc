@@ -1,8 +1,10 @@
 // gantryctl load, images, rmi: images on the node.
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -10,6 +12,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "runtime/base/status.h"
+#include "runtime/base/unique_fd.h"
 #include "tools/ctl/command.h"
 #include "tools/ctl/error_text.h"
 #include "tools/ctl/format.h"
@@ -21,16 +24,26 @@ namespace {
 
 constexpr size_t kChunkBytes = 1 << 20;
 
-// The next piece of standard input; empty at its end.
-absl::StatusOr<std::string> NextOfInput() {
+// The next piece of `input`; empty at its end.
+absl::StatusOr<std::string> NextOf(int input) {
   if (Interrupted()) return absl::CancelledError("interrupted");
   std::string chunk(kChunkBytes, '\0');
-  const ssize_t got = read(STDIN_FILENO, chunk.data(), chunk.size());
+  const ssize_t got = read(input, chunk.data(), chunk.size());
   // EINTR: a signal, after which there is nothing more to load.
   if (got < 0 && errno == EINTR) return absl::CancelledError("interrupted");
-  if (got < 0) return ErrnoStatus(errno, "read standard input");
+  if (got < 0) return ErrnoStatus(errno, "read what is to be loaded");
   chunk.resize(static_cast<size_t>(got));
   return chunk;
+}
+
+// A pipe, such as a shell makes for `<(...)`: only who has it open can read it.
+bool IsStream(const std::string& path) {
+  struct stat info = {};
+  return stat(path.c_str(), &info) == 0 && S_ISFIFO(info.st_mode);
+}
+
+absl::StatusOr<admin::v1::LoadResponse> LoadStream(Client& client, int input) {
+  return client.LoadChunks([input] { return NextOf(input); });
 }
 
 absl::StatusOr<std::string> AbsolutePath(const std::string& path) {
@@ -40,18 +53,26 @@ absl::StatusOr<std::string> AbsolutePath(const std::string& path) {
   return std::string(real.get());
 }
 
-absl::Status Load(Context& context, Client& client, const std::string& source) {
-  absl::StatusOr<admin::v1::LoadResponse> loaded;
+// Of "-" (standard input), a pipe, or what the server opens itself.
+absl::StatusOr<admin::v1::LoadResponse> LoadFrom(Client& client,
+                                                 const std::string& source) {
   if (source == "-") {
-    if (isatty(STDIN_FILENO)) {
-      return absl::InvalidArgumentError(
-          "load -: standard input is a terminal; give it a tar");
-    }
-    loaded = client.LoadChunks(NextOfInput);
-  } else {
-    ASSIGN_OR_RETURN(std::string path, AbsolutePath(source));
-    loaded = client.LoadPath(path);
+    if (!isatty(STDIN_FILENO)) return LoadStream(client, STDIN_FILENO);
+    return absl::InvalidArgumentError(
+        "load -: standard input is a terminal; give it a tar");
   }
+  if (IsStream(source)) {
+    const UniqueFd pipe(open(source.c_str(), O_RDONLY | O_CLOEXEC));
+    if (pipe) return LoadStream(client, pipe.get());
+    if (errno == EINTR) return absl::CancelledError("interrupted");
+    return ErrnoStatus(errno, absl::StrCat("load ", source));
+  }
+  ASSIGN_OR_RETURN(std::string path, AbsolutePath(source));
+  return client.LoadPath(path);
+}
+
+absl::Status Load(Context& context, Client& client, const std::string& source) {
+  absl::StatusOr<admin::v1::LoadResponse> loaded = LoadFrom(client, source);
   if (!loaded.ok()) {
     if (absl::IsUnimplemented(loaded.status())) {
       return WithHint(loaded.status(), "only a gantryd has gantryctl load");
@@ -118,7 +139,7 @@ void AddImageCommands(CLI::App& app, Context& context) {
   const auto word = std::make_shared<std::string>();
   CLI::App* load = app.add_subcommand(
       "load", "Load images of an OCI layout or docker-archive");
-  load->add_option("FILE", *word, "A tar, a directory, or - for standard input")
+  load->add_option("FILE", *word, "A tar, a pipe, a directory, or - for standard input")
       ->required();
   load->callback([&context, word] {
     RunWithClient(context, [&](Client& c) { return Load(context, c, *word); });
