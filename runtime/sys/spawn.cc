@@ -36,6 +36,8 @@ absl::string_view StageName(SpawnStage stage) {
       return "clone the intermediate";
     case SpawnStage::kClone:
       return "clone";
+    case SpawnStage::kGroup:
+      return "make a process group";
     case SpawnStage::kSession:
       return "make a session";
     case SpawnStage::kDirectory:
@@ -196,7 +198,8 @@ absl::StatusOr<Spawned> Run(const SpawnRequest& request) {
   plan.fds = fds.data();
   plan.fd_count = fds.size();
   plan.cwd_fd = request.cwd.value_or(-1);
-  plan.new_session = request.new_session;
+  plan.new_group = request.group == ProcessGroup::kOwn;
+  plan.new_session = request.group == ProcessGroup::kOwnSession;
   plan.stack = stacks.first();
   plan.intermediate_stack = stacks.second();
   plan.stack_bytes = kStackBytes;

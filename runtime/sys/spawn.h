@@ -26,6 +26,14 @@ struct FdMapping {
 };
 
 // Borrows its descriptors; they stay the caller's.
+// A session costs more than the call: where the scheduler groups by it
+// (autogroup, sched(7)), its processes are weighed against all other sessions'.
+enum class ProcessGroup {
+  kCallers,
+  kOwn,         // setpgid(2)
+  kOwnSession,  // setsid(2)
+};
+
 struct SpawnRequest {
   // The program: a descriptor (execveat(2) with AT_EMPTY_PATH; not a script,
   // for its interpreter could not open it), else a path without a search. From
@@ -46,7 +54,7 @@ struct SpawnRequest {
   // Not the caller's child: an intermediate makes it and ends at once, so init
   // (or the nearest subreaper, which the caller must not be) reaps it.
   bool detached = false;
-  bool new_session = false;  // setsid(2)
+  ProcessGroup group = ProcessGroup::kCallers;
 };
 
 struct Spawned {

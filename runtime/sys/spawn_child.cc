@@ -136,6 +136,9 @@ void CloseOthers(SpawnPlan* plan) {
 [[noreturn]] void RunProgram(void* arg) {
   SpawnPlan* plan = static_cast<SpawnPlan*>(arg);
   ResetSignals();
+  if (plan->new_group && syscall(SYS_setpgid, 0, 0) != 0) {
+    Fail(plan, SpawnStage::kGroup);
+  }
   if (plan->new_session && syscall(SYS_setsid) < 0) {
     Fail(plan, SpawnStage::kSession);
   }

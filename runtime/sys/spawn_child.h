@@ -17,6 +17,7 @@ enum class SpawnStage {
   kNone,
   kCloneIntermediate,
   kClone,
+  kGroup,
   kSession,
   kDirectory,
   kDescriptors,
@@ -39,6 +40,7 @@ struct SpawnPlan {
   ChildFd* fds;  // by rising target
   size_t fd_count;
   int cwd_fd;  // negative: stay
+  bool new_group;
   bool new_session;
 
   // Two stacks: the program's child, and the intermediate of a detached one.

@@ -30,6 +30,7 @@ using ::gantry::testing::IsOkAndHolds;
 using ::gantry::testing::StatusIs;
 using std::chrono::milliseconds;
 using ::testing::HasSubstr;
+using ::testing::MatchesRegex;
 
 std::pair<UniqueFd, UniqueFd> MakePipe() {
   int fds[2];
@@ -157,15 +158,17 @@ TEST_P(SpawnTest, TheProgramStartsWithCleanSignals) {
   EXPECT_EQ(sigismember(&after, SIGTERM), 1);
 }
 
-TEST_P(SpawnTest, SessionAndDirectoryAreAsAsked) {
+TEST_P(SpawnTest, GroupSessionAndDirectoryAreAsAsked) {
   ASSERT_OK_AND_ASSIGN(UniqueFd root, OpenAt(AT_FDCWD, "/proc", O_PATH));
   SpawnRequest request =
-      ShellRequest("pwd -P; set -- $(cat /proc/$$/stat); echo $(($1 - $6))");
+      ShellRequest("pwd -P; set -- $(cat /proc/$$/stat); echo $(($1 - $5)) $(($1 - $6))");
   request.cwd = root.get();
-  request.new_session = true;
-  EXPECT_EQ(OutputOf(request), "/proc\n0\n");
-  request.new_session = false;
-  EXPECT_THAT(OutputOf(request), ::testing::Not(HasSubstr("\n0\n")));
+  request.group = ProcessGroup::kOwnSession;
+  EXPECT_EQ(OutputOf(request), "/proc\n0 0\n");
+  request.group = ProcessGroup::kOwn;
+  EXPECT_THAT(OutputOf(request), MatchesRegex("/proc\n0 [-1-9][0-9]*\n"));
+  request.group = ProcessGroup::kCallers;
+  EXPECT_THAT(OutputOf(request), MatchesRegex("/proc\n[-1-9][0-9]* [-1-9][0-9]*\n"));
 }
 
 TEST_P(SpawnTest, RunsASealedMemfd) {

@@ -21,7 +21,7 @@ absl::StatusOr<ShimProcess> StartShim(int binary, std::vector<std::string> argv,
   request.exec_fd = binary;
   request.argv = std::move(argv);
   request.detached = true;
-  request.new_session = true;
+  request.group = sys::ProcessGroup::kOwnSession;
   int target = shim::kFirstDonatedFd;
   request.fds.push_back({sockets.second.get(), target++});
   for (int fd : donated) request.fds.push_back({fd, target++});

@@ -272,7 +272,7 @@ std::unique_ptr<Client> ShimHarness::Launch(const plan::ContainerPlan& plan,
     request.fds.push_back({fds[i], kFirstDonatedFd + static_cast<int>(i)});
   }
   request.detached = true;
-  request.new_session = true;
+  request.group = sys::ProcessGroup::kOwnSession;
   spawned_ = OrDie(sys::Spawner().Spawn(request), "spawn gantry-shim");
   return std::make_unique<Client>(std::move(pair.first));
 }

@@ -37,7 +37,7 @@ bool TakeLock(const UniqueFd& file, std::chrono::milliseconds patience) {
   return true;
 }
 
-// Kills the sessions of the processes that read the file as standard input:
+// Kills the groups of the processes that read the file as standard input:
 // plugins are leaders of one.
 void KillReaders(const UniqueFd& file) {
   absl::StatusOr<struct stat> wanted = sys::StatFd(file.get());
@@ -55,7 +55,7 @@ void KillReaders(const UniqueFd& file) {
         input->st_ino != wanted->st_ino) {
       continue;
     }
-    ::kill(::getsid(pid) == pid ? -pid : pid, SIGKILL);
+    ::kill(::getpgid(pid) == pid ? -pid : pid, SIGKILL);
   }
 }
 

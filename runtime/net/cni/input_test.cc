@@ -31,7 +31,7 @@ class InputTest : public ::testing::Test {
     request.path = "/bin/sh";
     request.argv = {"sh", "-c", script};
     request.fds = {{input->get(), STDIN_FILENO}};
-    request.new_session = true;
+    request.group = sys::ProcessGroup::kOwn;
     absl::StatusOr<sys::Spawned> spawned = sys::Spawner().Spawn(request);
     EXPECT_OK(spawned);
     return *std::move(spawned);
