@@ -88,8 +88,8 @@ net::AttachRequest RequestOf(const record::PodRecord& pod, net::PodDns dns,
   return request;
 }
 
-work::Task<absl::Status> AttachPod(Node& node, record::PodRecord& pod,
-                                   net::PodDns dns) {
+work::Task<absl::StatusOr<std::vector<net::IpAddress>>> AttachPod(
+    Node& node, const record::PodRecord& pod, net::PodDns dns) {
   const std::string pin =
       absl::StrCat(node.paths.PodRun(pod.id()), "/", kNetworkPin);
   CO_ASSIGN_OR_RETURN(UniqueFd netns, sys::OpenAt(AT_FDCWD, pin, O_RDONLY));
@@ -98,11 +98,7 @@ work::Task<absl::Status> AttachPod(Node& node, record::PodRecord& pod,
   request.netns_fd = netns.get();
   request.netns_path = pin;
   auto attach = [&node, &request] { return node.network.Attach(request); };
-  absl::StatusOr<std::vector<net::IpAddress>> ips =
-      co_await work::RunOn(node.network_executor, node.executor, attach);
-  CO_RETURN_IF_ERROR(ips);
-  for (const net::IpAddress& ip : *ips) pod.add_ips(ip.ToString());
-  co_return absl::OkStatus();
+  co_return co_await work::RunOn(node.network_executor, node.executor, attach);
 }
 
 work::Task<absl::Status> DetachPod(Node& node, record::PodRecord pod) {

@@ -10,10 +10,13 @@
 
 #include <map>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "proto/record.pb.h"
+#include "runtime/net/ip.h"
 #include "runtime/net/pod_network.h"
 #include "server/core/node.h"
 #include "server/work/task.h"
@@ -35,10 +38,11 @@ std::map<std::string, std::string> NetworkSysctls(bool has_ipv6);
 // Whether this kernel has IPv6. Blocks for one system call.
 bool HostHasIpv6();
 
-// Puts the namespace that is pinned in the pod's run directory on the network
-// and notes its addresses in `pod`.
-work::Task<absl::Status> AttachPod(Node& node, record::PodRecord& pod,
-                                   net::PodDns dns);
+// Puts the namespace that is pinned in the pod's run directory on the network;
+// its addresses there. The pod's cgroup is there already, as plugins are told
+// of it.
+work::Task<absl::StatusOr<std::vector<net::IpAddress>>> AttachPod(
+    Node& node, const record::PodRecord& pod, net::PodDns dns);
 
 // Before the namespace is given up. A pod on no network is OK.
 work::Task<absl::Status> DetachPod(Node& node, record::PodRecord pod);

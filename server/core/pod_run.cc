@@ -10,6 +10,7 @@
 #include "runtime/base/id.h"
 #include "runtime/base/status.h"
 #include "runtime/base/unique_fd.h"
+#include "runtime/net/ip.h"
 #include "runtime/sys/atomic_write.h"
 #include "runtime/sys/file.h"
 #include "server/core/cgroups.h"
@@ -128,6 +129,15 @@ work::Task<void> PinNamespaces(Node& node, const record::PodRecord& pod,
   result = Annotate(result, "make the pod's namespaces");
 }
 
+using Addresses = absl::StatusOr<std::vector<net::IpAddress>>;
+
+work::Task<void> JoinNetwork(Node& node, const record::PodRecord& pod,
+                             const PodRequest& request, Addresses& result) {
+  net::PodDns dns = {request.dns.servers, request.dns.searches,
+                     request.dns.options};
+  result = co_await AttachPod(node, pod, std::move(dns));
+}
+
 }  // namespace
 
 work::Task<absl::Status> MakePod(Node& node, record::PodRecord& pod,
@@ -143,28 +153,32 @@ work::Task<absl::Status> MakePod(Node& node, record::PodRecord& pod,
   // 2. Side by side: its namespaces, pinned by mounts in that directory; its
   //    cgroup, which everything that runs for the pod runs below; files in that
   //    directory, most of which its containers see.
+  // 3. Its network, for which it has the first two. The files are written
+  //    beside that, if it is to have one: most of the time is the network's.
   absl::Status pinned, grouped, written;
-  std::vector<work::Task<void>> makers;
-  makers.push_back(
+  Addresses addresses = std::vector<net::IpAddress>();
+  std::vector<work::Task<void>> first, then;
+  first.push_back(
       PinNamespaces(node, pod, request, run.get(), hostname, pinned));
-  makers.push_back(MakeCgroup(node, pod, grouped));
-  makers.push_back(WriteFiles(pod, request, run.get(), hostname, written));
-  co_await work::WhenAll(node.executor, std::move(makers));
+  first.push_back(MakeCgroup(node, pod, grouped));
+  if (pod.own_network()) {
+    then.push_back(JoinNetwork(node, pod, request, addresses));
+  }
+  (pod.own_network() ? then : first)
+      .push_back(WriteFiles(pod, request, run.get(), hostname, written));
+  co_await work::WhenAll(node.executor, std::move(first));
   CO_RETURN_IF_ERROR(grouped);
   CO_RETURN_IF_ERROR(pinned);
+  co_await work::WhenAll(node.executor, std::move(then));
+  CO_RETURN_IF_ERROR(addresses) << "put the pod on the network";
   CO_RETURN_IF_ERROR(written);
 
-  // 3. Its network; then the file that names its address.
-  if (pod.own_network()) {
-    net::PodDns dns = {request.dns.servers, request.dns.searches,
-                       request.dns.options};
-    absl::Status attached = co_await AttachPod(node, pod, std::move(dns));
-    CO_RETURN_IF_ERROR(attached) << "put the pod on the network";
-  }
+  // 4. The file that names its address.
+  for (const net::IpAddress& ip : *addresses) pod.add_ips(ip.ToString());
   const std::string address = pod.ips().empty() ? "" : pod.ips(0);
   CO_RETURN_IF_ERROR(WriteHostsFile(run.get(), request, hostname, address));
 
-  // 4. Someone to hold the PID namespace, if containers share one.
+  // 5. Someone to hold the PID namespace, if containers share one.
   if (pod.namespaces().pid() == spec::POD) {
     absl::Status pausing = co_await RunPause(node, pod);
     CO_RETURN_IF_ERROR(pausing) << "run the pod's pause";
