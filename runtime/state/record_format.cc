@@ -2,13 +2,17 @@
 
 #include <array>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "runtime/base/status.h"
 
 namespace gantry::state {
 namespace {
 
 constexpr absl::string_view kMagic = "GREC";
 constexpr uint32_t kVersion = 1;
+constexpr uint32_t kUpdateVersion = 2;
+constexpr size_t kUpdateHeaderBytes = 20;
 constexpr uint32_t kPolynomial = 0x82f63b78;  // Castagnoli, reflected
 
 constexpr std::array<uint32_t, 256> MakeTable() {
@@ -42,6 +46,72 @@ absl::Status Damaged(absl::string_view how) {
   return absl::DataLossError(absl::StrCat("damaged record: ", how));
 }
 
+// What follows takes from the beginning of `file`.
+
+absl::StatusOr<absl::string_view> TakePayload(absl::string_view& file,
+                                              size_t header, uint32_t length) {
+  file.remove_prefix(header);
+  if (file.size() < length) {
+    return Damaged(
+        absl::StrCat(file.size(), " bytes of payload instead of ", length));
+  }
+  const absl::string_view payload = file.substr(0, length);
+  file.remove_prefix(length);
+  return payload;
+}
+
+absl::Status CheckVersion(absl::string_view file, uint32_t wanted) {
+  if (file.substr(0, 4) != kMagic) return Damaged("not a record");
+  const uint32_t version = Read32(file, 4);
+  if (version == wanted) return absl::OkStatus();
+  return Damaged(
+      absl::StrCat("format version ", version, ", known is ", wanted));
+}
+
+absl::StatusOr<absl::string_view> TakeRecord(absl::string_view& file) {
+  if (file.size() < kRecordHeaderBytes) {
+    return Damaged(absl::StrCat("only ", file.size(), " bytes"));
+  }
+  RETURN_IF_ERROR(CheckVersion(file, kVersion));
+  const uint32_t header_crc = Crc32c(file.substr(4, 8));
+  const uint32_t crc = Read32(file, 12);
+  ASSIGN_OR_RETURN(
+      absl::string_view payload,
+      TakePayload(file, kRecordHeaderBytes, Read32(file, 8)));
+  if (Crc32c(payload, header_crc) != crc) {
+    return Damaged("the checksum differs");
+  }
+  return payload;
+}
+
+absl::StatusOr<absl::string_view> TakeUpdate(absl::string_view& file) {
+  if (file.size() < kUpdateHeaderBytes) return Damaged("an update is cut off");
+  RETURN_IF_ERROR(CheckVersion(file, kUpdateVersion)) << "update";
+  if (Crc32c(file.substr(4, 8)) != Read32(file, 12)) {
+    return Damaged("the checksum of an update's length differs");
+  }
+  const uint32_t crc = Read32(file, 16);
+  ASSIGN_OR_RETURN(
+      absl::string_view payload,
+      TakePayload(file, kUpdateHeaderBytes, Read32(file, 8)));
+  if (Crc32c(payload) != crc) {
+    return Damaged("the checksum of an update differs");
+  }
+  return payload;
+}
+
+// What was not written to its end.
+bool IsLeftOver(absl::string_view rest) {
+  if (rest.find_first_not_of('\0') == absl::string_view::npos) return true;
+  if (rest.size() < kUpdateHeaderBytes) {
+    const absl::string_view begin = rest.substr(0, 8);
+    return absl::StartsWith(EncodeUpdate(""), begin);
+  }
+  return CheckVersion(rest, kUpdateVersion).ok() &&
+         Crc32c(rest.substr(4, 8)) == Read32(rest, 12) &&
+         Read32(rest, 8) > rest.size() - kUpdateHeaderBytes;
+}
+
 }  // namespace
 
 uint32_t Crc32c(absl::string_view data, uint32_t crc) {
@@ -64,24 +134,22 @@ std::string EncodeRecord(absl::string_view payload) {
   return out;
 }
 
+std::string EncodeUpdate(absl::string_view payload) {
+  std::string out;
+  out.reserve(kUpdateHeaderBytes + payload.size());
+  out.append(kMagic.data(), kMagic.size());
+  Append32(out, kUpdateVersion);
+  Append32(out, static_cast<uint32_t>(payload.size()));
+  Append32(out, Crc32c(absl::string_view(out).substr(4, 8)));
+  Append32(out, Crc32c(payload));
+  out.append(payload.data(), payload.size());
+  return out;
+}
+
 absl::StatusOr<std::string> DecodeRecord(absl::string_view file) {
-  if (file.size() < kRecordHeaderBytes) {
-    return Damaged(absl::StrCat("only ", file.size(), " bytes"));
-  }
-  if (file.substr(0, 4) != kMagic) return Damaged("not a record");
-  const uint32_t version = Read32(file, 4);
-  if (version != kVersion) {
-    return Damaged(
-        absl::StrCat("format version ", version, ", known is ", kVersion));
-  }
-  const absl::string_view payload = file.substr(kRecordHeaderBytes);
-  const uint32_t length = Read32(file, 8);
-  if (payload.size() != length) {
-    return Damaged(
-        absl::StrCat(payload.size(), " bytes of payload instead of ", length));
-  }
-  if (Crc32c(payload, Crc32c(file.substr(4, 8))) != Read32(file, 12)) {
-    return Damaged("the checksum differs");
+  ASSIGN_OR_RETURN(absl::string_view payload, TakeRecord(file));
+  while (!file.empty() && !IsLeftOver(file)) {
+    ASSIGN_OR_RETURN(payload, TakeUpdate(file));
   }
   return std::string(payload);
 }

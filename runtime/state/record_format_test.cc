@@ -50,6 +50,45 @@ TEST(RecordFormat, EveryCutAndEveryChangedBitIsDamage) {
   EXPECT_THAT(DecodeRecord(file + "x"), StatusIs(absl::StatusCode::kDataLoss));
 }
 
+TEST(RecordFormat, TheLastUpdateCounts) {
+  std::string file = EncodeRecord("first");
+  EXPECT_EQ(EncodeUpdate("abc").substr(0, 12),
+            std::string("GREC\x02\0\0\0\x03\0\0\0", 12));
+  for (const std::string& payload :
+       {std::string("second"), std::string(), std::string(5000, '\0')}) {
+    file += EncodeUpdate(payload);
+    EXPECT_THAT(DecodeRecord(file), IsOkAndHolds(payload));
+  }
+}
+
+TEST(RecordFormat, AnUpdateThatWasNotWrittenToItsEndIsPassedOver) {
+  const std::string before = EncodeRecord("old") + EncodeUpdate("newer");
+  const std::string update = EncodeUpdate("the newest of all of them");
+  for (size_t i = 0; i < update.size(); ++i) {
+    EXPECT_THAT(DecodeRecord(before + update.substr(0, i)),
+                IsOkAndHolds("newer"));
+  }
+  for (size_t zeros : {1, 19, 20, 4096}) {
+    EXPECT_THAT(DecodeRecord(before + std::string(zeros, '\0')),
+                IsOkAndHolds("newer"));
+  }
+}
+
+TEST(RecordFormat, EveryChangedBitOfAnUpdateIsDamage) {
+  const std::string file = EncodeRecord("old") + EncodeUpdate("newer") +
+                           EncodeUpdate("the newest of all");
+  for (size_t i = 0; i < file.size(); ++i) {
+    for (int bit = 0; bit < 8; ++bit) {
+      std::string changed = file;
+      changed[i] = static_cast<char>(changed[i] ^ (1 << bit));
+      EXPECT_THAT(DecodeRecord(changed), StatusIs(absl::StatusCode::kDataLoss))
+          << i;
+    }
+  }
+  EXPECT_THAT(DecodeRecord(file + "GREX"),
+              StatusIs(absl::StatusCode::kDataLoss));
+}
+
 TEST(RecordFormat, DamageIsSaidByKind) {
   const auto message = [](const std::string& file) {
     return std::string(DecodeRecord(file).status().message());

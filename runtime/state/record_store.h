@@ -1,6 +1,7 @@
 // Objects on disk: one directory per object with one checksummed record.
 //
-//   <directory>/<id>/record     the payload, replaced atomically as a whole
+//   <directory>/<id>/record     the payload: written anew and renamed over the
+//                               old one, or added to it (record_format.h)
 //   <directory>/<id>/...        whatever else belongs to the object
 //
 // An id is 1 to 128 of [A-Za-z0-9_.-] and does not begin with '.'; others are
@@ -17,9 +18,12 @@
 #include <string>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "absl/synchronization/mutex.h"
 #include "runtime/base/unique_fd.h"
 #include "runtime/sys/atomic_write.h"
 
@@ -69,8 +73,17 @@ class RecordStore {
   // The part of Create behind the directory.
   absl::Status FirstWrite(absl::string_view id, absl::string_view payload);
 
+  // Adds to the record if it is as it was left here; false: it is not, or has
+  // enough.
+  absl::StatusOr<bool> Append(int object, absl::string_view id,
+                              absl::string_view payload);
+  void NoteSize(absl::string_view id, size_t bytes);
+
   UniqueFd directory_;
   sys::Durability durability_;
+  absl::Mutex mutex_;
+  // Of records that this store has written to their end.
+  absl::flat_hash_map<std::string, size_t> sizes_ ABSL_GUARDED_BY(mutex_);
 };
 
 // Whether `id` has the form above.

@@ -1,8 +1,11 @@
 #include "runtime/state/record_store.h"
 
+#include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <thread>
@@ -73,6 +76,57 @@ TEST_P(RecordStoreTest, ARecordLivesFromCreateToRemove) {
   EXPECT_THAT(store_->Read("id1"), StatusIs(absl::StatusCode::kNotFound));
   EXPECT_OK(store_->Remove("id1"));
   EXPECT_THAT(Listed(), IsEmpty());
+}
+
+TEST_P(RecordStoreTest, WritesAddToTheRecordUntilItIsLarge) {
+  EXPECT_OK(store_->Create("id1", "one"));
+  const ino_t first = sys::StatAt(fd_.get(), "id1/record")->st_ino;
+  EXPECT_OK(store_->Write("id1", "two"));
+  EXPECT_EQ(sys::StatAt(fd_.get(), "id1/record")->st_ino, first);
+  off_t largest = 0;
+  for (int i = 0; i < 100; ++i) {
+    const std::string payload(1000, static_cast<char>('0' + i % 10));
+    EXPECT_OK(store_->Write("id1", payload));
+    EXPECT_THAT(store_->Read("id1"), IsOkAndHolds(payload));
+    largest =
+        std::max(largest, sys::StatAt(fd_.get(), "id1/record")->st_size);
+  }
+  EXPECT_LE(largest, 32 << 10);
+  EXPECT_GT(largest, 16 << 10);
+}
+
+// What another writer left behind the good part, even if it looks complete.
+TEST_P(RecordStoreTest, NothingIsAddedToWhatWasNotWrittenHere) {
+  EXPECT_OK(store_->Create("id1", "one"));
+  const std::string good = sys::ReadFileAt(fd_.get(), "id1/record").value();
+  Put("id1/record", good + "GREC");
+  EXPECT_THAT(store_->Read("id1"), IsOkAndHolds("one"));
+  EXPECT_OK(store_->Write("id1", "two"));
+  EXPECT_THAT(store_->Read("id1"), IsOkAndHolds("two"));
+  ASSERT_OK_AND_ASSIGN(
+      auto other, RecordStore::OpenPath(dir_.path() + "/a/store", GetParam()));
+  EXPECT_OK(other->Write("id1", "three"));
+  EXPECT_THAT(store_->Read("id1"), IsOkAndHolds("three"));
+  EXPECT_OK(store_->Write("id1", "four"));
+  EXPECT_THAT(other->Read("id1"), IsOkAndHolds("four"));
+}
+
+TEST_P(RecordStoreTest, AFailedWriteLeavesTheOldRecord) {
+  EXPECT_OK(store_->Create("id1", "one"));
+  // A file that cannot grow further (RLIMIT_FSIZE, setrlimit(2)).
+  const auto old_handler = signal(SIGXFSZ, SIG_IGN);
+  rlimit old = {};
+  ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &old), 0);
+  const rlimit small = {24, old.rlim_max};
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &small), 0);
+  const absl::Status failed = store_->Write("id1", "two");
+  EXPECT_EQ(setrlimit(RLIMIT_FSIZE, &old), 0);
+  signal(SIGXFSZ, old_handler);
+  EXPECT_THAT(failed.message(), HasSubstr("write record id1"));
+  EXPECT_THAT(store_->Read("id1"), IsOkAndHolds("one"));
+  EXPECT_EQ(sys::StatAt(fd_.get(), "id1/record")->st_size, 19);
+  EXPECT_OK(store_->Write("id1", "three"));
+  EXPECT_THAT(store_->Read("id1"), IsOkAndHolds("three"));
 }
 
 TEST_P(RecordStoreTest, AnotherStoreOnTheDirectorySeesIt) {
