@@ -89,12 +89,15 @@ absl::StatusOr<std::string> AnswerRepeated(const record::PodRecord& first,
 
 // `result` and what else is referred to here and below: the caller's, which
 // waits.
-work::Task<void> WriteFiles(const record::PodRecord& pod,
-                            const PodRequest& request, int run_dir,
+work::Task<void> WriteRecord(Node& node, const record::PodRecord& pod,
+                             absl::Status& result) {
+  result = CreateRecord(node, pod);
+  co_return;
+}
+
+work::Task<void> WriteFiles(const PodRequest& request, int run_dir,
                             const std::string& hostname, absl::Status& result) {
-  result = sys::AtomicWriteAt(run_dir, kCgroupFile, pod.cgroup_path(),
-                              kPrivateFile, sys::Durability::kCrash);
-  if (result.ok()) result = WritePodFiles(run_dir, request, hostname);
+  result = WritePodFiles(run_dir, request, hostname);
   co_return;
 }
 
@@ -142,31 +145,37 @@ work::Task<void> JoinNetwork(Node& node, const record::PodRecord& pod,
 
 work::Task<absl::Status> MakePod(Node& node, record::PodRecord& pod,
                                  const PodRequest& request) {
-  // 1. Its directory.
+  // 1. Its directory, and in it what tells of its cgroup: by these a start of the
+  //    server finds what there is of a pod without a record.
   CO_RETURN_IF_ERROR(sys::MkdirAllAt(AT_FDCWD, node.paths.PodRun(pod.id()),
                                      kPrivateDirectory));
   CO_ASSIGN_OR_RETURN(UniqueFd run,
                       sys::OpenAt(AT_FDCWD, node.paths.PodRun(pod.id()),
                                   O_RDONLY | O_DIRECTORY));
+  CO_RETURN_IF_ERROR(sys::AtomicWriteAt(run.get(), kCgroupFile,
+                                        pod.cgroup_path(), kPrivateFile,
+                                        sys::Durability::kCrash));
   const std::string hostname = PodHostname(request, pod.id(), HostName());
 
-  // 2. Side by side: its namespaces, pinned by mounts in that directory; its
-  //    cgroup, which everything that runs for the pod runs below; files in that
-  //    directory, most of which its containers see.
-  // 3. Its network, for which it has the first two. The files are written
+  // 2. Side by side: its record; its namespaces, pinned by mounts in that
+  //    directory; its cgroup, which everything that runs for the pod runs below;
+  //    files in that directory, most of which its containers see.
+  // 3. Its network, for which it has the first three. The files are written
   //    beside that, if it is to have one: most of the time is the network's.
-  absl::Status pinned, grouped, written;
+  absl::Status recorded, pinned, grouped, written;
   Addresses addresses = std::vector<net::IpAddress>();
   std::vector<work::Task<void>> first, then;
   first.push_back(
       PinNamespaces(node, pod, request, run.get(), hostname, pinned));
   first.push_back(MakeCgroup(node, pod, grouped));
+  first.push_back(WriteRecord(node, pod, recorded));
   if (pod.own_network()) {
     then.push_back(JoinNetwork(node, pod, request, addresses));
   }
   (pod.own_network() ? then : first)
-      .push_back(WriteFiles(pod, request, run.get(), hostname, written));
+      .push_back(WriteFiles(request, run.get(), hostname, written));
   co_await work::WhenAll(node.executor, std::move(first));
+  CO_RETURN_IF_ERROR(recorded);
   CO_RETURN_IF_ERROR(grouped);
   CO_RETURN_IF_ERROR(pinned);
   co_await work::WhenAll(node.executor, std::move(then));
@@ -203,13 +212,16 @@ work::Task<absl::StatusOr<std::string>> PodService::Run(PodRequest request) {
 
   record::PodRecord pod = NewRecord(node_, request, name);
   work::KeyedLock::Guard pod_guard = co_await node_.pod_locks.Acquire(pod.id());
-  CO_RETURN_IF_ERROR(CreateRecord(node_, pod));
   absl::Status made = co_await MakePod(node_, pod, request);
   if (made.ok()) {
     pod.set_state(record::PodRecord::READY);
     made = SaveRecord(node_, pod);
   }
   if (!made.ok()) {
+    // Without a record there is none to change.
+    if (!node_.pods.Get(pod.id()).ok()) {
+      pod.set_state(record::PodRecord::REMOVING);
+    }
     absl::Status undone = co_await RemovePod(node_, pod);
     LOG_IF(WARNING, !undone.ok())
         << "pod " << pod.id() << " could not be undone: " << undone;

@@ -112,6 +112,14 @@ std::vector<std::string> Unknown(const std::string& directory,
   return unknown;
 }
 
+work::Task<void> RemoveCgroups(Node& node, std::string id,
+                               std::set<std::string> paths) {
+  for (const std::string& path : paths) {
+    absl::Status removed = co_await KillRemains(node, path);
+    Report("remove the cgroup of pod", id, std::move(removed));
+  }
+}
+
 absl::Status RemovePodRun(Node& node, const std::string& id) {
   RETURN_IF_ERROR(UnpinNamespaces(node, id));
   return RemoveBelow(node.paths.PodRuns(), id);
@@ -134,10 +142,7 @@ work::Task<void> EndLostPod(Node& node, std::string id) {
         co_await EndContainerOfLostPod(node, std::move(container));
     Report("end container", container_id, std::move(ended));
   }
-  for (const std::string& path : cgroups) {
-    absl::Status removed = co_await KillRemains(node, path);
-    Report("remove the cgroup of pod", id, std::move(removed));
-  }
+  co_await RemoveCgroups(node, id, cgroups);
 }
 
 work::Task<void> SetAsidePod(Node& node, std::string id) {
@@ -157,6 +162,7 @@ work::Task<void> SweepOrphans(Node& node) {
            RemoveBelow(node.paths.ContainerRecords(), id));
   }
   for (const std::string& id : Unknown(node.paths.PodRuns(), node.pods)) {
+    co_await RemoveCgroups(node, id, CgroupsOfLostPod(node, id));
     Report("sweep pod", id, RemovePodRun(node, id));
   }
   for (const std::string& id : Unknown(node.paths.PodRecords(), node.pods)) {

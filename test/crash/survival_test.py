@@ -1,6 +1,7 @@
 """Servers and shims that are killed: what runs goes on, what ended is told."""
 
 import os
+import shutil
 import signal
 import sys
 import time
@@ -240,14 +241,18 @@ class Survival(gantry_case.GantryCase):
         self.server.kill()
         self.damage(f"{self.server.root}/pods/{pod}/record")
         self.server.start()
-        self.assertNotIn(pod, [p.id for p in self.list_pods()])
         self.set_aside(pod)
+        self.check_nothing_left(pod)
+
+    def check_nothing_left(self, pod):
+        self.assertNotIn(pod, [p.id for p in self.list_pods()])
         # Cgroups of the whole pod, wherever its client wanted them.
         cgroup = self.server.pod_cgroup(pod)
         self.assertEqual([path for path in host.hierarchies().values()
                           if os.path.exists(path + cgroup)], [])
         self.assertEqual(host.mounts_below(f"{self.server.run}/pods/{pod}"),
                          [])
+        self.assertFalse(os.path.exists(f"{self.server.run}/pods/{pod}"))
 
     def test_a_damaged_pod_record_costs_that_pod_alone(self):
         for pid in ("CONTAINER", "POD"):
@@ -278,6 +283,15 @@ class Survival(gantry_case.GantryCase):
     def test_a_pod_without_containers_is_lost_without_a_trace(self):
         self.lose_pod(self.make_pod())
         self.lose_pod(self.make_pod(network="NODE", ipc="NODE"))
+
+    def test_a_pod_whose_record_was_never_written_leaves_no_trace(self):
+        # It is written while namespaces and cgroup are made.
+        for more in ({}, {"network": "NODE", "ipc": "NODE"}):
+            pod = self.make_pod(**more)
+            self.server.kill()
+            shutil.rmtree(f"{self.server.root}/pods/{pod}")
+            self.server.start()
+            self.check_nothing_left(pod)
 
 
 if __name__ == "__main__":
