@@ -89,7 +89,8 @@ net::AttachRequest RequestOf(const record::PodRecord& pod, net::PodDns dns,
 }
 
 work::Task<absl::StatusOr<std::vector<net::IpAddress>>> AttachPod(
-    Node& node, const record::PodRecord& pod, net::PodDns dns) {
+    Node& node, const record::PodRecord& pod, net::PodDns dns,
+    std::function<bool()> await_cgroup) {
   const std::string pin =
       absl::StrCat(node.paths.PodRun(pod.id()), "/", kNetworkPin);
   CO_ASSIGN_OR_RETURN(UniqueFd netns, sys::OpenAt(AT_FDCWD, pin, O_RDONLY));
@@ -97,6 +98,7 @@ work::Task<absl::StatusOr<std::vector<net::IpAddress>>> AttachPod(
       RequestOf(pod, std::move(dns), node.pod_cidr.Get());
   request.netns_fd = netns.get();
   request.netns_path = pin;
+  request.await_cgroup = std::move(await_cgroup);
   auto attach = [&node, &request] { return node.network.Attach(request); };
   co_return co_await work::RunOn(node.network_executor, node.executor, attach);
 }

@@ -8,6 +8,7 @@
 #ifndef GANTRY_SERVER_CORE_POD_ATTACH_H_
 #define GANTRY_SERVER_CORE_POD_ATTACH_H_
 
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -39,10 +40,10 @@ std::map<std::string, std::string> NetworkSysctls(bool has_ipv6);
 bool HostHasIpv6();
 
 // Puts the namespace that is pinned in the pod's run directory on the network;
-// its addresses there. The pod's cgroup is there already, as plugins are told
-// of it.
+// its addresses there. `await_cgroup`: as in net::AttachRequest.
 work::Task<absl::StatusOr<std::vector<net::IpAddress>>> AttachPod(
-    Node& node, const record::PodRecord& pod, net::PodDns dns);
+    Node& node, const record::PodRecord& pod, net::PodDns dns,
+    std::function<bool()> await_cgroup);
 
 // Before the namespace is given up. A pod on no network is OK.
 work::Task<absl::Status> DetachPod(Node& node, record::PodRecord pod);

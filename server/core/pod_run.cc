@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/synchronization/notification.h"
 #include "glog/logging.h"
 #include "runtime/base/id.h"
 #include "runtime/base/status.h"
@@ -101,12 +102,20 @@ work::Task<void> WriteFiles(const PodRequest& request, int run_dir,
   co_return;
 }
 
+// For a thread to wait for.
+struct PodCgroup {
+  absl::Status made;
+  absl::Notification done;
+};
+
 work::Task<void> MakeCgroup(Node& node, const record::PodRecord& pod,
-                            absl::Status& result) {
+                            PodCgroup& cgroup) {
+  absl::Status& result = cgroup.made;
   result = co_await OnCgroup(node, pod.cgroup_path(), [&node, &pod] {
     return MakePodCgroup(node, pod);
   });
   result = Annotate(result, absl::StrCat("make cgroup ", pod.cgroup_path()));
+  cgroup.done.Notify();
 }
 
 work::Task<void> PinNamespaces(Node& node, const record::PodRecord& pod,
@@ -135,10 +144,15 @@ work::Task<void> PinNamespaces(Node& node, const record::PodRecord& pod,
 using Addresses = absl::StatusOr<std::vector<net::IpAddress>>;
 
 work::Task<void> JoinNetwork(Node& node, const record::PodRecord& pod,
-                             const PodRequest& request, Addresses& result) {
+                             const PodRequest& request, PodCgroup& cgroup,
+                             Addresses& result) {
   net::PodDns dns = {request.dns.servers, request.dns.searches,
                      request.dns.options};
-  result = co_await AttachPod(node, pod, std::move(dns));
+  auto await_cgroup = [&cgroup] {
+    cgroup.done.WaitForNotification();
+    return cgroup.made.ok();
+  };
+  result = co_await AttachPod(node, pod, std::move(dns), await_cgroup);
 }
 
 }  // namespace
@@ -157,28 +171,30 @@ work::Task<absl::Status> MakePod(Node& node, record::PodRecord& pod,
                                         sys::Durability::kCrash));
   const std::string hostname = PodHostname(request, pod.id(), HostName());
 
-  // 2. Side by side: its record; its namespaces, pinned by mounts in that
-  //    directory; its cgroup, which everything that runs for the pod runs below;
-  //    files in that directory, most of which its containers see.
-  // 3. Its network, for which it has the first three. The files are written
-  //    beside that, if it is to have one: most of the time is the network's.
-  absl::Status recorded, pinned, grouped, written;
+  // 2. Side by side: its record, and its namespaces, pinned by mounts in that
+  //    directory.
+  // 3. Side by side: its network, if it has one of its own, which takes most of
+  //    the time; its cgroup, which everything that runs for the pod runs below;
+  //    files in that directory, most of which its containers see. Without a
+  //    network all of it is done at once.
+  absl::Status recorded, pinned, written;
+  PodCgroup cgroup;
   Addresses addresses = std::vector<net::IpAddress>();
   std::vector<work::Task<void>> first, then;
   first.push_back(
       PinNamespaces(node, pod, request, run.get(), hostname, pinned));
-  first.push_back(MakeCgroup(node, pod, grouped));
   first.push_back(WriteRecord(node, pod, recorded));
   if (pod.own_network()) {
-    then.push_back(JoinNetwork(node, pod, request, addresses));
+    then.push_back(JoinNetwork(node, pod, request, cgroup, addresses));
   }
-  (pod.own_network() ? then : first)
-      .push_back(WriteFiles(request, run.get(), hostname, written));
+  auto& with_network = pod.own_network() ? then : first;
+  with_network.push_back(MakeCgroup(node, pod, cgroup));
+  with_network.push_back(WriteFiles(request, run.get(), hostname, written));
   co_await work::WhenAll(node.executor, std::move(first));
   CO_RETURN_IF_ERROR(recorded);
-  CO_RETURN_IF_ERROR(grouped);
   CO_RETURN_IF_ERROR(pinned);
   co_await work::WhenAll(node.executor, std::move(then));
+  CO_RETURN_IF_ERROR(cgroup.made);
   CO_RETURN_IF_ERROR(addresses) << "put the pod on the network";
   CO_RETURN_IF_ERROR(written);
 

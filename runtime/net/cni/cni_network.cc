@@ -31,6 +31,13 @@ int64_t After(absl::Duration time) {
   return RealClock().BootNanos() + absl::ToInt64Nanoseconds(time);
 }
 
+bool WantsCgroup(const NetworkConfig& config) {
+  return std::any_of(config.plugins.begin(), config.plugins.end(),
+                     [](const PluginConfig& plugin) {
+                       return plugin.capabilities.contains("cgroupPath");
+                     });
+}
+
 absl::Status OfPod(const std::string& pod_id, const absl::Status& status) {
   return Annotate(status, absl::StrCat("pod ", pod_id));
 }
@@ -109,6 +116,11 @@ absl::StatusOr<std::vector<IpAddress>> CniNetwork::Attach(
   CachedPod pod;
   ASSIGN_OR_RETURN(pod.attachment, AttachmentOf(request));
   pod.config = network->config;
+  if (WantsCgroup(pod.config) && request.await_cgroup &&
+      !request.await_cgroup()) {
+    return absl::FailedPreconditionError(
+        "the pod's cgroup, which a CNI plugin is to be told, was not made");
+  }
   absl::ReaderMutexLock gc_lock(&gc_mutex_);
   {
     absl::MutexLock lock(&mutex_);

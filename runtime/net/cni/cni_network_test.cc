@@ -108,6 +108,36 @@ class CniNetworkTest : public ::testing::Test {
   std::unique_ptr<CniNetwork> network_;
 };
 
+TEST_F(CniNetworkTest, ThePodsCgroupIsWaitedForByWhoIsToldOfIt) {
+  int waited = 0;
+  bool made = true;
+  request_.await_cgroup = [&] {
+    ++waited;
+    EXPECT_EQ(Log(), "");
+    return made;
+  };
+  EXPECT_OK(network_->Attach(request_));
+  EXPECT_EQ(waited, 0);
+  EXPECT_OK(Detach());
+  Log();
+
+  tree_.Write("net.d/10.conflist",
+              R"({"cniVersion":"1.1.0","name":"net","plugins":[{"type":"one"},)"
+              R"({"type":"two","capabilities":{"cgroupPath":true}}]})");
+  EXPECT_OK(network_->Attach(request_));
+  EXPECT_EQ(waited, 1);
+  EXPECT_OK(Detach());
+  Log();
+
+  made = false;
+  EXPECT_THAT(network_->Attach(request_),
+              StatusIs(absl::StatusCode::kFailedPrecondition,
+                       HasSubstr("the pod's cgroup")));
+  EXPECT_EQ(Log(), "");
+  made = true;
+  EXPECT_OK(network_->Attach(request_));
+}
+
 TEST_F(CniNetworkTest, APodComesAndGoes) {
   EXPECT_THAT(network_->Attach(request_),
               IsOkAndHolds(ElementsAre(*ParseIp("10.1.0.5"))));
