@@ -171,8 +171,8 @@ work::Task<absl::Status> MakePod(Node& node, record::PodRecord& pod,
                                         sys::Durability::kCrash));
   const std::string hostname = PodHostname(request, pod.id(), HostName());
 
-  // 2. Side by side: its record, and its namespaces, pinned by mounts in that
-  //    directory.
+  // 2. Side by side: its namespaces, pinned by mounts in that directory, and its
+  //    record.
   // 3. Side by side: its network, if it has one of its own, which takes most of
   //    the time; its cgroup, which everything that runs for the pod runs below;
   //    files in that directory, most of which its containers see. Without a
@@ -183,17 +183,18 @@ work::Task<absl::Status> MakePod(Node& node, record::PodRecord& pod,
   std::vector<work::Task<void>> first, then;
   first.push_back(
       PinNamespaces(node, pod, request, run.get(), hostname, pinned));
-  first.push_back(WriteRecord(node, pod, recorded));
   if (pod.own_network()) {
     then.push_back(JoinNetwork(node, pod, request, cgroup, addresses));
   }
-  auto& with_network = pod.own_network() ? then : first;
-  with_network.push_back(MakeCgroup(node, pod, cgroup));
-  with_network.push_back(WriteFiles(request, run.get(), hostname, written));
-  co_await work::WhenAll(node.executor, std::move(first));
+  auto& beside = pod.own_network() ? then : first;
+  beside.push_back(work::OnExecutor(
+      node.executor, WriteFiles(request, run.get(), hostname, written)));
+  beside.push_back(MakeCgroup(node, pod, cgroup));
+  first.push_back(WriteRecord(node, pod, recorded));
+  co_await work::Overlap(node.executor, std::move(first));
   CO_RETURN_IF_ERROR(recorded);
   CO_RETURN_IF_ERROR(pinned);
-  co_await work::WhenAll(node.executor, std::move(then));
+  co_await work::Overlap(node.executor, std::move(then));
   CO_RETURN_IF_ERROR(cgroup.made);
   CO_RETURN_IF_ERROR(addresses) << "put the pod on the network";
   CO_RETURN_IF_ERROR(written);
