@@ -135,8 +135,16 @@ absl::Status BarePlugins::Del(const Attempt& attempt) const {
   return first;
 }
 
+absl::Status BarePlugins::Prepare() {
+  ASSIGN_OR_RETURN(network_, MakeNetworkNamespace());
+  return absl::OkStatus();
+}
+
 absl::StatusOr<PluginCosts> BarePlugins::Measure() {
-  ASSIGN_OR_RETURN(UniqueFd network, MakeNetworkNamespace());
+  if (!network_) {
+    RETURN_IF_ERROR(Prepare());
+  }
+  const UniqueFd network = std::move(network_);
   Attempt attempt;
   attempt.env = {
       absl::StrCat("CNI_CONTAINERID=bench-", getpid(), "-", ++number_),

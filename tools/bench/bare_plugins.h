@@ -19,6 +19,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "runtime/base/unique_fd.h"
 
 namespace gantry::bench {
 
@@ -37,8 +38,10 @@ class BarePlugins {
   // "bridge, portmap".
   std::string Description() const;
 
-  // ADD and DEL in a network namespace of its own, which is made before and
-  // goes after. Nothing is left of it on an error either.
+  // Makes the network namespace for the next Measure.
+  absl::Status Prepare();
+  // ADD and DEL in that namespace, which goes after. Nothing is left of it on an
+  // error either.
   absl::StatusOr<PluginCosts> Measure();
 
  private:
@@ -66,6 +69,7 @@ class BarePlugins {
 
   const std::string directory_;
   std::vector<Plugin> plugins_;
+  UniqueFd network_;
   int number_ = 0;
 };
 

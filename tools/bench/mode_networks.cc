@@ -15,9 +15,10 @@ namespace {
 
 // Not counted: caches of kernel and servers are cold in the first ones.
 constexpr int kWarmUp = 3;
-// Before each: what the one before left the kernel to do (a network namespace
-// is taken down in the background, with locks held) is not this one's cost.
-constexpr absl::Duration kRest = absl::Milliseconds(100);
+// Before each: what the one before left to do (the kernel takes a network
+// namespace down in the background, with locks held; gantryd makes the next pod's
+// namespaces after 100 ms) is not this one's cost.
+constexpr absl::Duration kRest = absl::Milliseconds(400);
 constexpr char kBareAdd[] = "plugins, bare: ADD";
 constexpr char kBareDel[] = "plugins, bare: DEL";
 
@@ -25,6 +26,8 @@ constexpr char kBareDel[] = "plugins, bare: DEL";
 class Lane {
  public:
   virtual ~Lane() = default;
+  // Before the rest, so that all begin on an idle machine.
+  virtual absl::Status Prepare() { return absl::OkStatus(); }
   // `report`: null in a round that is not counted.
   virtual absl::Status Take(int round, Report* report) = 0;
   virtual absl::Status RemoveAll() { return absl::OkStatus(); }
@@ -57,6 +60,7 @@ class BareLane : public Lane {
   explicit BareLane(std::unique_ptr<BarePlugins> plugins)
       : plugins_(std::move(plugins)) {}
 
+  absl::Status Prepare() override { return plugins_->Prepare(); }
   absl::Status Take(int /*round*/, Report* report) override {
     ASSIGN_OR_RETURN(PluginCosts costs, plugins_->Measure());
     if (report == nullptr) return absl::OkStatus();
@@ -80,6 +84,7 @@ absl::StatusOr<int> Measure(const ModeOptions& options, const Lanes& lanes,
   for (int round = 0; done < options.count && watch.GoesOn(); ++round) {
     const bool counted = round >= warm_up;
     for (const std::unique_ptr<Lane>& lane : lanes) {
+      RETURN_IF_ERROR(lane->Prepare());
       if (ctl::SleepUnlessInterrupted(kRest)) break;
       RETURN_IF_ERROR(lane->Take(round, counted ? report : nullptr));
     }
