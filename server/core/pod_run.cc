@@ -90,12 +90,6 @@ absl::StatusOr<std::string> AnswerRepeated(const record::PodRecord& first,
 
 // `result` and what else is referred to here and below: the caller's, which
 // waits.
-work::Task<void> WriteRecord(Node& node, const record::PodRecord& pod,
-                             absl::Status& result) {
-  result = CreateRecord(node, pod);
-  co_return;
-}
-
 work::Task<void> WriteFiles(const PodRequest& request, int run_dir,
                             const std::string& hostname, absl::Status& result) {
   result = WritePodFiles(run_dir, request, hostname);
@@ -118,14 +112,17 @@ work::Task<void> MakeCgroup(Node& node, const record::PodRecord& pod,
   cgroup.done.Notify();
 }
 
+// Its record is written while they are made.
 work::Task<void> PinNamespaces(Node& node, const record::PodRecord& pod,
                                const PodRequest& request, int run_dir,
                                const std::string& hostname,
                                absl::Status& result) {
   const bool own_user = pod.namespaces().has_user();
   if (!pod.own_network() && !pod.own_ipc() && !pod.own_uts() && !own_user) {
+    result = CreateRecord(node, pod);
     co_return;
   }
+  absl::Status recorded;
   shim_client::PinRequest pin;
   pin.run_dir_fd = run_dir;
   pin.network = pod.own_network();
@@ -137,8 +134,12 @@ work::Task<void> PinNamespaces(Node& node, const record::PodRecord& pod,
   pin.shm_context = pod.own_ipc() ? PodFileLabel(node, pod) : "";
   pin.sysctls = request.sysctls;
   if (pod.own_network()) pin.sysctls.merge(NetworkSysctls(HostHasIpv6()));
+  pin.meanwhile = [&node, &pod, &recorded] {
+    recorded = CreateRecord(node, pod);
+  };
   result = co_await node.launcher.PinNamespaces(std::move(pin));
   result = Annotate(result, "make the pod's namespaces");
+  if (result.ok()) result = recorded;
 }
 
 using Addresses = absl::StatusOr<std::vector<net::IpAddress>>;
@@ -171,13 +172,12 @@ work::Task<absl::Status> MakePod(Node& node, record::PodRecord& pod,
                                         sys::Durability::kCrash));
   const std::string hostname = PodHostname(request, pod.id(), HostName());
 
-  // 2. Side by side: its namespaces, pinned by mounts in that directory, and its
-  //    record.
+  // 2. Its namespaces, pinned by mounts in that directory, and its record.
   // 3. Side by side: its network, if it has one of its own, which takes most of
   //    the time; its cgroup, which everything that runs for the pod runs below;
   //    files in that directory, most of which its containers see. Without a
   //    network all of it is done at once.
-  absl::Status recorded, pinned, written;
+  absl::Status pinned, written;
   PodCgroup cgroup;
   Addresses addresses = std::vector<net::IpAddress>();
   std::vector<work::Task<void>> first, then;
@@ -190,9 +190,7 @@ work::Task<absl::Status> MakePod(Node& node, record::PodRecord& pod,
   beside.push_back(work::OnExecutor(
       node.executor, WriteFiles(request, run.get(), hostname, written)));
   beside.push_back(MakeCgroup(node, pod, cgroup));
-  first.push_back(WriteRecord(node, pod, recorded));
   co_await work::Overlap(node.executor, std::move(first));
-  CO_RETURN_IF_ERROR(recorded);
   CO_RETURN_IF_ERROR(pinned);
   co_await work::Overlap(node.executor, std::move(then));
   CO_RETURN_IF_ERROR(cgroup.made);

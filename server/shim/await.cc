@@ -66,6 +66,12 @@ work::Task<absl::StatusOr<Incoming>> AwaitMessage(work::LoopThread& loop,
                                                   work::Executor& executor,
                                                   int socket, int pidfd,
                                                   absl::Duration timeout) {
+  // It may be there: then nobody has to be woken for it.
+  absl::StatusOr<Incoming> there = ReceiveEnvelope(socket);
+  if (!IsWouldBlock(there.status())) {
+    if (!absl::IsOutOfRange(there.status())) co_return there;
+    co_return absl::UnavailableError("it ended without a word");
+  }
   std::vector<int> fds;
   fds.push_back(socket);
   fds.push_back(pidfd);

@@ -246,6 +246,7 @@ work::Task<absl::Status> Launcher::PinNamespaces(PinRequest request) {
         "execute the shim");
   }
   ShimProcess shim = *std::move(spare);
+  if (request.meanwhile) request.meanwhile();
   absl::StatusOr<Incoming> answer =
       co_await AwaitMessage(loop_, executor_, shim.socket.get(),
                             shim.pidfd.get(), options_.pin_timeout);

@@ -77,6 +77,9 @@ struct PinRequest {
   std::string shm_context;
   // Key with dots -> value, set inside the new namespaces.
   std::map<std::string, std::string> sysctls;
+  // Called while they are made, for what takes about as long; not if that could
+  // not begin. May be empty.
+  std::function<void()> meanwhile;
 };
 
 struct LauncherOptions {
