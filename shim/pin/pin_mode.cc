@@ -7,8 +7,10 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -34,57 +36,108 @@ namespace {
 
 constexpr size_t kMaxHostNameBytes = HOST_NAME_MAX;
 
-// Mounts take paths; this one cannot be redirected.
-std::string PathOf(int directory, absl::string_view name) {
-  return absl::StrCat("/proc/self/fd/", directory, "/", name);
-}
-
-absl::Status MountPrivately(absl::string_view source, int directory,
-                            absl::string_view name, absl::string_view fs_type,
-                            unsigned long flags, absl::string_view data,
-                            UndoStack& undo) {
-  const std::string target = PathOf(directory, name);
-  RETURN_IF_ERROR(sys::Mount(source, target, fs_type, flags, data));
-  undo.Push(absl::StrCat("unmount ", name), [target] {
-    return sys::Umount(target, MNT_DETACH | UMOUNT_NOFOLLOW);
-  });
-  return sys::Mount("", target, "", MS_PRIVATE);
-}
+// A detached mount, and what it is to be called in the run directory.
+struct DetachedPin {
+  std::string name;
+  bool is_directory = false;
+  UniqueFd mount;
+};
+using DetachedPins = std::vector<DetachedPin>;
 
 // `source`: empty for the caller's own.
-absl::Status PinNamespace(absl::string_view name, absl::string_view source,
-                          int directory, UndoStack& undo) {
-  RETURN_IF_ERROR(sys::OpenAt(directory, name,
-                              O_CREAT | O_EXCL | O_RDONLY | O_NOFOLLOW, 0600))
-      << "pin namespace " << name;
-  undo.Push(absl::StrCat("remove ", name),
-            [directory, name] { return sys::UnlinkAt(directory, name); });
+absl::StatusOr<DetachedPin> DetachNamespace(absl::string_view name,
+                                            absl::string_view source) {
   const std::string own = absl::StrCat("/proc/self/ns/", name);
-  RETURN_IF_ERROR(MountPrivately(source.empty() ? own : source, directory, name,
-                                 "", MS_BIND, "", undo))
-      << "pin namespace " << name;
-  return absl::OkStatus();
+  ASSIGN_OR_RETURN(UniqueFd mount,
+                   sys::OpenTree(AT_FDCWD, source.empty() ? own : source,
+                                 OPEN_TREE_CLONE),
+                   "pin namespace " << name);
+  return DetachedPin{std::string(name), false, std::move(mount)};
 }
 
-absl::Status MountShm(const PinRequest& request, int directory,
-                      UndoStack& undo) {
-  std::string options = absl::StrCat("mode=1777,size=", request.shm_size);
+absl::StatusOr<DetachedPin> MakeShm(const PinRequest& request) {
+  std::map<std::string, std::string> options = {
+      {"source", "shm"},
+      {"mode", "1777"},
+      {"size", absl::StrCat(request.shm_size)}};
   if (request.user.has_value()) {
     // Root inside owns it; no id has to be mapped then.
-    absl::StrAppend(&options, ",uid=", request.user->uids.outside,
-                    ",gid=", request.user->gids.outside);
+    options["uid"] = absl::StrCat(request.user->uids.outside);
+    options["gid"] = absl::StrCat(request.user->gids.outside);
   }
-  // In quotes: a level has commas.
-  if (!request.shm_context.empty()) {
-    absl::StrAppend(&options, ",context=\"", request.shm_context, "\"");
+  if (!request.shm_context.empty()) options["context"] = request.shm_context;
+  ASSIGN_OR_RETURN(UniqueFd context, sys::FsOpen("tmpfs"));
+  for (const auto& [key, value] : options) {
+    RETURN_IF_ERROR(sys::FsConfigString(context.get(), key, value));
   }
-  RETURN_IF_ERROR(sys::MkdirAt(directory, kPinnedShm, 0755));
-  undo.Push("remove shm",
-            [directory] { return sys::RmdirAt(directory, kPinnedShm); });
-  RETURN_IF_ERROR(MountPrivately("shm", directory, kPinnedShm, "tmpfs",
-                                 MS_NOSUID | MS_NODEV | MS_NOEXEC, options,
-                                 undo))
-      << "mount the pod's shm";
+  RETURN_IF_ERROR(sys::FsConfigCreate(context.get()));
+  ASSIGN_OR_RETURN(
+      UniqueFd mount,
+      sys::FsMount(context.get(), MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV |
+                                      MOUNT_ATTR_NOEXEC));
+  return DetachedPin{kPinnedShm, true, std::move(mount)};
+}
+
+// All of them, of the namespaces that the caller is in.
+absl::StatusOr<DetachedPins> DetachAll(const PinRequest& request,
+                                       absl::string_view user_namespace) {
+  DetachedPins pins;
+  const std::pair<bool, std::pair<const char*, absl::string_view>> wanted[] = {
+      {request.user.has_value(), {kPinnedUser, user_namespace}},
+      {request.net, {kPinnedNet, ""}},
+      {request.ipc, {kPinnedIpc, ""}},
+      {request.uts, {kPinnedUts, ""}}};
+  for (const auto& [is_wanted, pin] : wanted) {
+    if (!is_wanted) continue;
+    ASSIGN_OR_RETURN(DetachedPin detached,
+                     DetachNamespace(pin.first, pin.second));
+    pins.push_back(std::move(detached));
+  }
+  if (request.shm_size != 0) {
+    ASSIGN_OR_RETURN(DetachedPin shm, MakeShm(request), "make the pod's shm");
+    pins.push_back(std::move(shm));
+  }
+  return pins;
+}
+
+// What a pin is mounted on; it must not be there.
+absl::StatusOr<UniqueFd> MakeTarget(const DetachedPin& pin, int directory,
+                                    UndoStack& undo) {
+  const std::string name = pin.name;
+  if (!pin.is_directory) {
+    ASSIGN_OR_RETURN(UniqueFd file,
+                     sys::OpenAt(directory, name,
+                                 O_CREAT | O_EXCL | O_RDONLY | O_NOFOLLOW,
+                                 0600));
+    undo.Push(absl::StrCat("remove ", name), [directory, name] {
+      return sys::UnlinkAt(directory, name);
+    });
+    return file;
+  }
+  RETURN_IF_ERROR(sys::MkdirAt(directory, name, 0755));
+  undo.Push(absl::StrCat("remove ", name),
+            [directory, name] { return sys::RmdirAt(directory, name); });
+  return sys::OpenAt(directory, name, O_PATH | O_DIRECTORY | O_NOFOLLOW);
+}
+
+absl::Status Attach(const DetachedPin& pin, int directory, UndoStack& undo) {
+  ASSIGN_OR_RETURN(const UniqueFd target, MakeTarget(pin, directory, undo));
+  RETURN_IF_ERROR(sys::AttachMount(pin.mount.get(), target.get()));
+  undo.Push(absl::StrCat("unmount ", pin.name), [directory, name = pin.name] {
+    // umount2(2) takes a path; this one cannot be redirected.
+    return sys::Umount(absl::StrCat("/proc/self/fd/", directory, "/", name),
+                       MNT_DETACH | UMOUNT_NOFOLLOW);
+  });
+  // Of a shared mount it has become one too.
+  return sys::MountSetAttr(pin.mount.get(), "", AT_EMPTY_PATH,
+                           {.propagation = MS_PRIVATE});
+}
+
+absl::Status AttachAll(const DetachedPins& pins, int directory,
+                       UndoStack& undo) {
+  for (const DetachedPin& pin : pins) {
+    RETURN_IF_ERROR(Attach(pin, directory, undo)) << "pin " << pin.name;
+  }
   return absl::OkStatus();
 }
 
@@ -133,26 +186,6 @@ absl::Status SetUp(const PinRequest& request) {
   return WriteSysctls(request);
 }
 
-absl::Status PinAll(const PinRequest& request, absl::string_view user_namespace,
-                    int directory, UndoStack& undo) {
-  if (request.user.has_value()) {
-    RETURN_IF_ERROR(PinNamespace(kPinnedUser, user_namespace, directory, undo));
-  }
-  if (request.net) {
-    RETURN_IF_ERROR(PinNamespace(kPinnedNet, "", directory, undo));
-  }
-  if (request.ipc) {
-    RETURN_IF_ERROR(PinNamespace(kPinnedIpc, "", directory, undo));
-  }
-  if (request.uts) {
-    RETURN_IF_ERROR(PinNamespace(kPinnedUts, "", directory, undo));
-  }
-  if (request.shm_size != 0) {
-    RETURN_IF_ERROR(MountShm(request, directory, undo));
-  }
-  return absl::OkStatus();
-}
-
 int FlagsOf(const PinRequest& request) {
   int flags = 0;
   if (request.net) flags |= CLONE_NEWNET;
@@ -162,26 +195,23 @@ int FlagsOf(const PinRequest& request) {
 }
 
 // Without a user namespace.
-absl::Status EnterNew(const PinRequest& request) {
+absl::StatusOr<DetachedPins> MakeOwn(const PinRequest& request) {
   const int flags = FlagsOf(request);
   if (flags != 0) {
     RETURN_IF_ERROR(sys::Unshare(flags));
   }
-  return SetUp(request);
+  RETURN_IF_ERROR(SetUp(request));
+  return DetachAll(request, "");
 }
 
-absl::Status MakeAll(const PinRequest& request, int directory,
-                     UndoStack& undo) {
-  if (!request.user.has_value()) {
-    RETURN_IF_ERROR(EnterNew(request));
-    return PinAll(request, "", directory, undo);
-  }
+absl::StatusOr<DetachedPins> MakeAll(const PinRequest& request) {
+  if (!request.user.has_value()) return MakeOwn(request);
   const int flags = FlagsOf(request);
   ASSIGN_OR_RETURN(const UserHolder holder,
                    UserHolder::Make(*request.user, flags));
   RETURN_IF_ERROR(holder.JoinAsRoot(flags));
   RETURN_IF_ERROR(SetUp(request));
-  return PinAll(request, holder.UserNamespacePath(), directory, undo);
+  return DetachAll(request, holder.UserNamespacePath());
 }
 
 // `status` of what `undo` undoes.
@@ -199,7 +229,7 @@ absl::Status KeepOrUndo(const absl::Status& status, UndoStack& undo) {
 // with the host name and the pod's run directory. Nothing: the server has no
 // use for them any more; the kernel takes them down with this process.
 std::optional<absl::Status> MakeAheadAndPin(const PinRequest& request) {
-  const absl::Status made = EnterNew(request);
+  const absl::StatusOr<DetachedPins> made = MakeOwn(request);
   absl::StatusOr<sys::Message> told =
       sys::Receive(kHandshakeFd, kMaxHostNameBytes);
   if (!told.ok()) return std::nullopt;
@@ -210,7 +240,7 @@ std::optional<absl::Status> MakeAheadAndPin(const PinRequest& request) {
   RETURN_IF_ERROR(SetHostName(told->data));
   const int directory = told->fds.front().get();
   UndoStack undo;
-  return KeepOrUndo(PinAll(request, "", directory, undo), undo);
+  return KeepOrUndo(AttachAll(*made, directory, undo), undo);
 }
 
 std::optional<absl::Status> ParseAndPin(int argc, char** argv) {
@@ -227,8 +257,9 @@ std::optional<absl::Status> ParseAndPin(int argc, char** argv) {
 }  // namespace
 
 absl::Status Pin(const PinRequest& request, int directory) {
+  ASSIGN_OR_RETURN(const DetachedPins pins, MakeAll(request));
   UndoStack undo;
-  return KeepOrUndo(MakeAll(request, directory, undo), undo);
+  return KeepOrUndo(AttachAll(pins, directory, undo), undo);
 }
 
 int RunPinMode(int argc, char** argv) {
