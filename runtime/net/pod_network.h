@@ -62,9 +62,9 @@ struct AttachRequest {
   PodDns dns;
   // Ranges that the client gave to this node.
   std::vector<IpPrefix> pod_cidrs;
-  // Path of the pod's cgroup below each hierarchy. It may still be in the making
-  // when Attach is called: this waits for it, and is false if it could not be
-  // made. Empty: it is there.
+  // Path of the pod's cgroup below each hierarchy. It may still be in the
+  // making when Attach is called: this waits for it, and is false if it could
+  // not be made. Empty: it is there.
   std::string cgroup_path;
   std::function<bool()> await_cgroup;
 };

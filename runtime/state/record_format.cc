@@ -75,9 +75,8 @@ absl::StatusOr<absl::string_view> TakeRecord(absl::string_view& file) {
   RETURN_IF_ERROR(CheckVersion(file, kVersion));
   const uint32_t header_crc = Crc32c(file.substr(4, 8));
   const uint32_t crc = Read32(file, 12);
-  ASSIGN_OR_RETURN(
-      absl::string_view payload,
-      TakePayload(file, kRecordHeaderBytes, Read32(file, 8)));
+  ASSIGN_OR_RETURN(absl::string_view payload,
+                   TakePayload(file, kRecordHeaderBytes, Read32(file, 8)));
   if (Crc32c(payload, header_crc) != crc) {
     return Damaged("the checksum differs");
   }
@@ -91,9 +90,8 @@ absl::StatusOr<absl::string_view> TakeUpdate(absl::string_view& file) {
     return Damaged("the checksum of an update's length differs");
   }
   const uint32_t crc = Read32(file, 16);
-  ASSIGN_OR_RETURN(
-      absl::string_view payload,
-      TakePayload(file, kUpdateHeaderBytes, Read32(file, 8)));
+  ASSIGN_OR_RETURN(absl::string_view payload,
+                   TakePayload(file, kUpdateHeaderBytes, Read32(file, 8)));
   if (Crc32c(payload) != crc) {
     return Damaged("the checksum of an update differs");
   }

@@ -88,8 +88,7 @@ TEST_P(RecordStoreTest, WritesAddToTheRecordUntilItIsLarge) {
     const std::string payload(1000, static_cast<char>('0' + i % 10));
     EXPECT_OK(store_->Write("id1", payload));
     EXPECT_THAT(store_->Read("id1"), IsOkAndHolds(payload));
-    largest =
-        std::max(largest, sys::StatAt(fd_.get(), "id1/record")->st_size);
+    largest = std::max(largest, sys::StatAt(fd_.get(), "id1/record")->st_size);
   }
   EXPECT_LE(largest, 32 << 10);
   EXPECT_GT(largest, 16 << 10);

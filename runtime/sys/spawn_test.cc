@@ -160,15 +160,16 @@ TEST_P(SpawnTest, TheProgramStartsWithCleanSignals) {
 
 TEST_P(SpawnTest, GroupSessionAndDirectoryAreAsAsked) {
   ASSERT_OK_AND_ASSIGN(UniqueFd root, OpenAt(AT_FDCWD, "/proc", O_PATH));
-  SpawnRequest request =
-      ShellRequest("pwd -P; set -- $(cat /proc/$$/stat); echo $(($1 - $5)) $(($1 - $6))");
+  SpawnRequest request = ShellRequest(
+      "pwd -P; set -- $(cat /proc/$$/stat); echo $(($1 - $5)) $(($1 - $6))");
   request.cwd = root.get();
   request.group = ProcessGroup::kOwnSession;
   EXPECT_EQ(OutputOf(request), "/proc\n0 0\n");
   request.group = ProcessGroup::kOwn;
   EXPECT_THAT(OutputOf(request), MatchesRegex("/proc\n0 [-1-9][0-9]*\n"));
   request.group = ProcessGroup::kCallers;
-  EXPECT_THAT(OutputOf(request), MatchesRegex("/proc\n[-1-9][0-9]* [-1-9][0-9]*\n"));
+  EXPECT_THAT(OutputOf(request),
+              MatchesRegex("/proc\n[-1-9][0-9]* [-1-9][0-9]*\n"));
 }
 
 TEST_P(SpawnTest, RunsASealedMemfd) {

@@ -160,7 +160,8 @@ work::Task<void> JoinNetwork(Node& node, const record::PodRecord& pod,
 
 work::Task<absl::Status> MakePod(Node& node, record::PodRecord& pod,
                                  const PodRequest& request) {
-  // 1. Its directory, and in it what tells of its cgroup: by these a start of the
+  // 1. Its directory, and in it what tells of its cgroup: by these a start of
+  // the
   //    server finds what there is of a pod without a record.
   CO_RETURN_IF_ERROR(sys::MkdirAllAt(AT_FDCWD, node.paths.PodRun(pod.id()),
                                      kPrivateDirectory));

@@ -14,8 +14,8 @@
 
 namespace gantry::core {
 
-// Everything before the state READY, its record among it. On an error some of it
-// is there: the caller takes it down.
+// Everything before the state READY, its record among it. On an error some of
+// it is there: the caller takes it down.
 work::Task<absl::Status> MakePod(Node& node, record::PodRecord& pod,
                                  const PodRequest& request);
 

@@ -24,8 +24,8 @@ work::Task<void> SetAsidePod(Node& node, std::string id);
 // stay, EXITED, for their client to remove), its pause and its cgroup go.
 work::Task<void> EndLostPod(Node& node, std::string id);
 
-// Run directories, pinned namespaces, pods' cgroups, writable layers and units of
-// ids that are not in the index.
+// Run directories, pinned namespaces, pods' cgroups, writable layers and units
+// of ids that are not in the index.
 work::Task<void> SweepOrphans(Node& node);
 
 }  // namespace gantry::core

@@ -20,9 +20,9 @@ inline Task<void> OnExecutor(Executor& executor, Task<void> task) {
   co_await std::move(task);
 }
 
-// They begin here, one after the other, each when the one before it has ended or
-// first waits: one that waits for something else costs no thread a wake-up, and
-// goes first.
+// They begin here, one after the other, each when the one before it has ended
+// or first waits: one that waits for something else costs no thread a wake-up,
+// and goes first.
 inline Task<void> Overlap(Executor& executor, std::vector<Task<void>> tasks) {
   if (tasks.empty()) co_return;
   OneShot<bool> all(executor);

@@ -73,8 +73,8 @@ TEST_F(WhenAllTest, WhenAllTasksBeginOnTheExecutor) {
   tasks.push_back(Note("second"));
   tasks.push_back(Open(gate));
   Run(WhenAll(executor_, std::move(tasks)));
-  EXPECT_THAT(log_, UnorderedElementsAre("first begins", "first ends",
-                                         "second", "opens"));
+  EXPECT_THAT(log_, UnorderedElementsAre("first begins", "first ends", "second",
+                                         "opens"));
   EXPECT_EQ(on_callers_thread_, 0);
 }
 

@@ -48,10 +48,10 @@ using DetachedPins = std::vector<DetachedPin>;
 absl::StatusOr<DetachedPin> DetachNamespace(absl::string_view name,
                                             absl::string_view source) {
   const std::string own = absl::StrCat("/proc/self/ns/", name);
-  ASSIGN_OR_RETURN(UniqueFd mount,
-                   sys::OpenTree(AT_FDCWD, source.empty() ? own : source,
-                                 OPEN_TREE_CLONE),
-                   "pin namespace " << name);
+  ASSIGN_OR_RETURN(
+      UniqueFd mount,
+      sys::OpenTree(AT_FDCWD, source.empty() ? own : source, OPEN_TREE_CLONE),
+      "pin namespace " << name);
   return DetachedPin{std::string(name), false, std::move(mount)};
 }
 
@@ -73,8 +73,8 @@ absl::StatusOr<DetachedPin> MakeShm(const PinRequest& request) {
   RETURN_IF_ERROR(sys::FsConfigCreate(context.get()));
   ASSIGN_OR_RETURN(
       UniqueFd mount,
-      sys::FsMount(context.get(), MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV |
-                                      MOUNT_ATTR_NOEXEC));
+      sys::FsMount(context.get(),
+                   MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC));
   return DetachedPin{kPinnedShm, true, std::move(mount)};
 }
 
@@ -105,13 +105,12 @@ absl::StatusOr<UniqueFd> MakeTarget(const DetachedPin& pin, int directory,
                                     UndoStack& undo) {
   const std::string name = pin.name;
   if (!pin.is_directory) {
-    ASSIGN_OR_RETURN(UniqueFd file,
-                     sys::OpenAt(directory, name,
-                                 O_CREAT | O_EXCL | O_RDONLY | O_NOFOLLOW,
-                                 0600));
-    undo.Push(absl::StrCat("remove ", name), [directory, name] {
-      return sys::UnlinkAt(directory, name);
-    });
+    ASSIGN_OR_RETURN(
+        UniqueFd file,
+        sys::OpenAt(directory, name, O_CREAT | O_EXCL | O_RDONLY | O_NOFOLLOW,
+                    0600));
+    undo.Push(absl::StrCat("remove ", name),
+              [directory, name] { return sys::UnlinkAt(directory, name); });
     return file;
   }
   RETURN_IF_ERROR(sys::MkdirAt(directory, name, 0755));

@@ -40,8 +40,8 @@ class BarePlugins {
 
   // Makes the network namespace for the next Measure.
   absl::Status Prepare();
-  // ADD and DEL in that namespace, which goes after. Nothing is left of it on an
-  // error either.
+  // ADD and DEL in that namespace, which goes after. Nothing is left of it on
+  // an error either.
   absl::StatusOr<PluginCosts> Measure();
 
  private:

@@ -16,8 +16,8 @@ namespace {
 // Not counted: caches of kernel and servers are cold in the first ones.
 constexpr int kWarmUp = 3;
 // Before each: what the one before left to do (the kernel takes a network
-// namespace down in the background, with locks held; gantryd makes the next pod's
-// namespaces after 100 ms) is not this one's cost.
+// namespace down in the background, with locks held; gantryd makes the next
+// pod's namespaces after 100 ms) is not this one's cost.
 constexpr absl::Duration kRest = absl::Milliseconds(400);
 constexpr char kBareAdd[] = "plugins, bare: ADD";
 constexpr char kBareDel[] = "plugins, bare: DEL";

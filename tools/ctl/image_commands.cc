@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -13,6 +14,7 @@
 #include "absl/strings/str_cat.h"
 #include "runtime/base/status.h"
 #include "runtime/base/unique_fd.h"
+#include "runtime/sys/file.h"
 #include "tools/ctl/command.h"
 #include "tools/ctl/error_text.h"
 #include "tools/ctl/format.h"
@@ -42,6 +44,21 @@ bool IsStream(const std::string& path) {
   return stat(path.c_str(), &info) == 0 && S_ISFIFO(info.st_mode);
 }
 
+// Waits for its first writer; a signal ends that.
+absl::StatusOr<UniqueFd> OpenStream(const std::string& path) {
+  ASSIGN_OR_RETURN(UniqueFd pipe,
+                   sys::OpenAt(AT_FDCWD, path, O_RDONLY | O_NONBLOCK));
+  pollfd waited = {pipe.get(), POLLIN, 0};
+  if (poll(&waited, 1, -1) < 0) {
+    if (errno == EINTR) return absl::CancelledError("interrupted");
+    return ErrnoStatus(errno, absl::StrCat("wait for a writer of ", path));
+  }
+  if (fcntl(pipe.get(), F_SETFL, 0) != 0) {
+    return ErrnoStatus(errno, absl::StrCat("set up ", path));
+  }
+  return pipe;
+}
+
 absl::StatusOr<admin::v1::LoadResponse> LoadStream(Client& client, int input) {
   return client.LoadChunks([input] { return NextOf(input); });
 }
@@ -62,10 +79,8 @@ absl::StatusOr<admin::v1::LoadResponse> LoadFrom(Client& client,
         "load -: standard input is a terminal; give it a tar");
   }
   if (IsStream(source)) {
-    const UniqueFd pipe(open(source.c_str(), O_RDONLY | O_CLOEXEC));
-    if (pipe) return LoadStream(client, pipe.get());
-    if (errno == EINTR) return absl::CancelledError("interrupted");
-    return ErrnoStatus(errno, absl::StrCat("load ", source));
+    ASSIGN_OR_RETURN(const UniqueFd pipe, OpenStream(source), "load");
+    return LoadStream(client, pipe.get());
   }
   ASSIGN_OR_RETURN(std::string path, AbsolutePath(source));
   return client.LoadPath(path);
@@ -139,7 +154,8 @@ void AddImageCommands(CLI::App& app, Context& context) {
   const auto word = std::make_shared<std::string>();
   CLI::App* load = app.add_subcommand(
       "load", "Load images of an OCI layout or docker-archive");
-  load->add_option("FILE", *word, "A tar, a pipe, a directory, or - for standard input")
+  load->add_option("FILE", *word,
+                   "A tar, a pipe, a directory, or - for standard input")
       ->required();
   load->callback([&context, word] {
     RunWithClient(context, [&](Client& c) { return Load(context, c, *word); });

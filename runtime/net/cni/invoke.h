@@ -2,9 +2,9 @@
 // answer on standard output.
 //
 // The program gets what CNI says and no more: a fresh environment, three
-// descriptors, a process group of its own. It is given a deadline; what does not end
-// by then, or prints without end, is killed with its whole process group.
-// Nothing sleeps: a wait is woken by the program's output and its end.
+// descriptors, a process group of its own. It is given a deadline; what does
+// not end by then, or prints without end, is killed with its whole process
+// group. Nothing sleeps: a wait is woken by the program's output and its end.
 // Thread safety: any thread, any number at once. Blocks for the program's time.
 
 #ifndef GANTRY_RUNTIME_NET_CNI_INVOKE_H_
