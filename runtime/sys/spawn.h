@@ -25,7 +25,6 @@ struct FdMapping {
   int target = -1;  // in the program
 };
 
-// Borrows its descriptors; they stay the caller's.
 // A session costs more than the call: where the scheduler groups by it
 // (autogroup, sched(7)), its processes are weighed against all other sessions'.
 enum class ProcessGroup {
@@ -34,6 +33,7 @@ enum class ProcessGroup {
   kOwnSession,  // setsid(2)
 };
 
+// Borrows its descriptors; they stay the caller's.
 struct SpawnRequest {
   // The program: a descriptor (execveat(2) with AT_EMPTY_PATH; not a script,
   // for its interpreter could not open it), else a path without a search. From
