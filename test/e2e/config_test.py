@@ -14,7 +14,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
 import gantry_case
 import gantry_host as host
 from gantry_case import DEADLINE, say
-from gantry_server import Programs
+from gantry_server import CGROUP_DRIVER, Programs
 
 
 class Config(gantry_case.GantryCase):
@@ -149,7 +149,7 @@ class Config(gantry_case.GantryCase):
                          {"RuntimeReady": True, "NetworkReady": True})
         self.assertIn("config", status.info)
         self.assertEqual(self.call("RuntimeConfig").linux.cgroup_driver,
-                         self.api.CGROUPFS)
+                         self.api.CgroupDriver.Value(CGROUP_DRIVER.upper()))
         network = self.api.NetworkConfig(pod_cidr="10.9.0.0/16")
         self.call("UpdateRuntimeConfig", runtime_config=self.api.RuntimeConfig(
             network_config=network))
