@@ -9,7 +9,6 @@ import struct
 import subprocess
 import sys
 import termios
-import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 "../lib"))
@@ -107,10 +106,14 @@ class Gantryctl(gantry_case.GantryCase):
         self.assertIn(b"busybox", out)
         # One that nobody writes to: it is given up by who waits.
         client = self.start("load", fifo)
-        time.sleep(0.2)
+        fds = f"/proc/{client.pid}/fd"
+        wait_until(lambda: fifo in [os.readlink(f"{fds}/{fd}")
+                                    for fd in os.listdir(fds)],
+                   "the client waits for a writer")
         client.send_signal(signal.SIGINT)
-        client.communicate(timeout=DEADLINE)
-        self.assertNotEqual(client.returncode, 0)
+        _, err = client.communicate(timeout=DEADLINE)
+        self.assertEqual((client.returncode, b"interrupted" in err), (130, True),
+                         err)
 
     def test_port_forward(self):
         self.make_container(self.pod, "nc -ll -p 7007 -e cat")

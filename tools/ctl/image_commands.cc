@@ -25,6 +25,8 @@ namespace gantry::ctl {
 namespace {
 
 constexpr size_t kChunkBytes = 1 << 20;
+// A signal may come right before a wait, or to another thread.
+constexpr int kLookAgainMilliseconds = 100;
 
 // The next piece of `input`; empty at its end.
 absl::StatusOr<std::string> NextOf(int input) {
@@ -49,8 +51,13 @@ absl::StatusOr<UniqueFd> OpenStream(const std::string& path) {
   ASSIGN_OR_RETURN(UniqueFd pipe,
                    sys::OpenAt(AT_FDCWD, path, O_RDONLY | O_NONBLOCK));
   pollfd waited = {pipe.get(), POLLIN, 0};
-  if (poll(&waited, 1, -1) < 0) {
-    if (errno == EINTR) return absl::CancelledError("interrupted");
+  int ready = 0;
+  while (ready == 0) {
+    if (Interrupted()) return absl::CancelledError("interrupted");
+    ready = poll(&waited, 1, kLookAgainMilliseconds);
+    if (ready < 0 && errno == EINTR) ready = 0;
+  }
+  if (ready < 0) {
     return ErrnoStatus(errno, absl::StrCat("wait for a writer of ", path));
   }
   if (fcntl(pipe.get(), F_SETFL, 0) != 0) {
