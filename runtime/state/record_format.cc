@@ -34,6 +34,16 @@ void Append32(std::string& out, uint32_t value) {
   }
 }
 
+// Magic, version and length.
+std::string Begin(uint32_t version, size_t header, size_t payload) {
+  std::string out;
+  out.reserve(header + payload);
+  out.append(kMagic.data(), kMagic.size());
+  Append32(out, version);
+  Append32(out, static_cast<uint32_t>(payload));
+  return out;
+}
+
 uint32_t Read32(absl::string_view bytes, size_t at) {
   uint32_t value = 0;
   for (int i = 3; i >= 0; --i) {
@@ -121,11 +131,7 @@ uint32_t Crc32c(absl::string_view data, uint32_t crc) {
 }
 
 std::string EncodeRecord(absl::string_view payload) {
-  std::string out;
-  out.reserve(kRecordHeaderBytes + payload.size());
-  out.append(kMagic.data(), kMagic.size());
-  Append32(out, kVersion);
-  Append32(out, static_cast<uint32_t>(payload.size()));
+  std::string out = Begin(kVersion, kRecordHeaderBytes, payload.size());
   const uint32_t header = Crc32c(absl::string_view(out).substr(4, 8));
   Append32(out, Crc32c(payload, header));
   out.append(payload.data(), payload.size());
@@ -133,11 +139,7 @@ std::string EncodeRecord(absl::string_view payload) {
 }
 
 std::string EncodeUpdate(absl::string_view payload) {
-  std::string out;
-  out.reserve(kUpdateHeaderBytes + payload.size());
-  out.append(kMagic.data(), kMagic.size());
-  Append32(out, kUpdateVersion);
-  Append32(out, static_cast<uint32_t>(payload.size()));
+  std::string out = Begin(kUpdateVersion, kUpdateHeaderBytes, payload.size());
   Append32(out, Crc32c(absl::string_view(out).substr(4, 8)));
   Append32(out, Crc32c(payload));
   out.append(payload.data(), payload.size());
