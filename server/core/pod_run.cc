@@ -161,8 +161,7 @@ work::Task<void> JoinNetwork(Node& node, const record::PodRecord& pod,
 work::Task<absl::Status> MakePod(Node& node, record::PodRecord& pod,
                                  const PodRequest& request) {
   // 1. Its directory, and in it what tells of its cgroup: by these a start of
-  // the
-  //    server finds what there is of a pod without a record.
+  //    the server finds what there is of a pod without a record.
   CO_RETURN_IF_ERROR(sys::MkdirAllAt(AT_FDCWD, node.paths.PodRun(pod.id()),
                                      kPrivateDirectory));
   CO_ASSIGN_OR_RETURN(UniqueFd run,

@@ -40,7 +40,8 @@ class ShimTest : public ::testing::Test {
 
   // Waits until a process with this whole command line, as busybox's ps shows
   // it behind the padded name of a user, runs in the container, or does not;
-  // false if that takes too long.
+  // false if that takes more than ten seconds. Nothing tells of a process that
+  // is not our child and inside another PID namespace, so it looks again.
   bool WaitForProcess(Client& client, absl::string_view command, bool runs) {
     const std::string line = absl::StrCat("  ", command, "\n");
     for (int i = 0; i < 1000; ++i) {
