@@ -1,6 +1,6 @@
 """Tests in Python that drive a gantryd of their own over its socket."""
 
-def gantry_python_test(name, images, size = "medium", data = [], **kwargs):
+def gantry_python_test(name, images, size = "medium", data = [], tags = [], **kwargs):
     """NAME.py of this package, run alone, with gantryd, gantry-shim and images.
 
     Args:
@@ -8,6 +8,7 @@ def gantry_python_test(name, images, size = "medium", data = [], **kwargs):
       images: names of images of //test/fixtures.
       size: of the test.
       data: more files that it needs.
+      tags: besides those of every such test.
       **kwargs: passed on to sh_test.
     """
     native.sh_test(
@@ -23,7 +24,7 @@ def gantry_python_test(name, images, size = "medium", data = [], **kwargs):
             "//shim:gantry-shim",
             "//test/lib:python",
         ] + ["//test/fixtures:" + image + ".tar" for image in images],
-        tags = [
+        tags = tags + [
             "e2e",
             "exclusive",
             "local",
