@@ -12,6 +12,14 @@
 #include "shim/donation.h"
 
 namespace gantry::shim_client {
+namespace {
+
+// Of the shim's C library: freed memory is not put by for the next one who
+// asks, which would keep the pages that a start took from going back
+// (mallopt(3) has no name for it).
+constexpr char kAllocator[] = "GLIBC_TUNABLES=glibc.malloc.tcache_count=0";
+
+}  // namespace
 
 absl::StatusOr<ShimProcess> StartShim(int binary, std::vector<std::string> argv,
                                       const std::vector<int>& donated) {
@@ -20,6 +28,7 @@ absl::StatusOr<ShimProcess> StartShim(int binary, std::vector<std::string> argv,
   sys::SpawnRequest request;
   request.exec_fd = binary;
   request.argv = std::move(argv);
+  request.env.push_back(kAllocator);
   request.detached = true;
   request.group = sys::ProcessGroup::kOwnSession;
   int target = shim::kFirstDonatedFd;
