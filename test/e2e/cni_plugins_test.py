@@ -21,10 +21,12 @@ TIMEOUT = host.patience(3)
 
 
 class PluginsCase(gantry_cni_case.CniCase):
+    # Of all plugins of one pod.
+    LONGEST = TIMEOUT
 
     @classmethod
     def prepare(cls, cni):
-        cni.configure(timeout=TIMEOUT)
+        cni.configure(timeout=cls.LONGEST)
         cni.install("first", "second", "third")
         cni.write("10-told.conflist", cni.own_list("first", "second", "third"))
 
@@ -62,6 +64,8 @@ DELETED = ["DEL third", "DEL second", "DEL first"]
 
 
 class Told(PluginsCase):
+    # Eight pods' plugins at once are slow to start on a busy machine.
+    LONGEST = 10 * TIMEOUT
 
     def test_environment_and_input_are_what_cni_says(self):
         self.cni.write("10-told.conflist", {
