@@ -63,13 +63,18 @@ absl::StatusOr<ProcStat> ParseProcStat(absl::string_view text) {
   const absl::string_view state = columns.Next();  // 3
   if (state.size() != 1) return Malformed("state", text);
   stat.state = state[0];
-  bool ok = columns.Number(stat.ppid) &&        // 4
-            columns.Number(stat.pgrp) &&        // 5
-            columns.Number(stat.session);       // 6
-  columns.Skip(13);                             // 7 to 19
-  ok = ok && columns.Number(stat.num_threads);  // 20
-  columns.Skip(1);                              // 21
-  ok = ok && columns.Number(stat.start_ticks);  // 22
+  bool ok = columns.Number(stat.ppid) &&          // 4
+            columns.Number(stat.pgrp) &&          // 5
+            columns.Number(stat.session);         // 6
+  columns.Skip(7);                                // 7 to 13
+  ok = ok && columns.Number(stat.user_ticks) &&   // 14
+       columns.Number(stat.system_ticks) &&       // 15
+       columns.Number(stat.reaped_user_ticks) &&  // 16
+       columns.Number(stat.reaped_system_ticks);  // 17
+  columns.Skip(2);                                // 18, 19
+  ok = ok && columns.Number(stat.num_threads);    // 20
+  columns.Skip(1);                                // 21
+  ok = ok && columns.Number(stat.start_ticks);    // 22
   if (!ok) return Malformed("number", text);
   return stat;
 }

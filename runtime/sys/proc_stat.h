@@ -1,4 +1,4 @@
-// /proc/PID/stat (proc(5)): state, parent and start time of a process.
+// /proc/PID/stat (proc(5)): state, parent, CPU and start time of a process.
 //
 // The start time makes a pid a name for ever: a pid that comes again has
 // another one. Thread-safe; reads one small file.
@@ -23,6 +23,12 @@ struct ProcStat {
   pid_t ppid = 0;
   pid_t pgrp = 0;
   pid_t session = 0;
+  // CPU of all its threads, ended ones too, and of the children that it reaped,
+  // with those that they had reaped; clock ticks.
+  uint64_t user_ticks = 0;
+  uint64_t system_ticks = 0;
+  uint64_t reaped_user_ticks = 0;
+  uint64_t reaped_system_ticks = 0;
   int num_threads = 0;
   uint64_t start_ticks = 0;  // clock ticks since boot
 };

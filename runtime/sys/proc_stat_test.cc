@@ -20,7 +20,7 @@ using testing::FakeTree;
 using testing::File;
 
 constexpr absl::string_view kRest =
-    " S 7 42 43 0 -1 4194560 1 2 3 4 51 61 0 0 20 0 3 0 987654 1024 55 "
+    " S 7 42 43 0 -1 4194560 1 2 3 4 51 61 71 81 20 0 3 0 987654 1024 55 "
     "18446744073709551615\n";
 
 TEST(ProcStat, ReadsItsColumns) {
@@ -32,6 +32,10 @@ TEST(ProcStat, ReadsItsColumns) {
   EXPECT_EQ(stat.ppid, 7);
   EXPECT_EQ(stat.pgrp, 42);
   EXPECT_EQ(stat.session, 43);
+  EXPECT_EQ(stat.user_ticks, 51);
+  EXPECT_EQ(stat.system_ticks, 61);
+  EXPECT_EQ(stat.reaped_user_ticks, 71);
+  EXPECT_EQ(stat.reaped_system_ticks, 81);
   EXPECT_EQ(stat.num_threads, 3);
   EXPECT_EQ(stat.start_ticks, 987654);
 }
