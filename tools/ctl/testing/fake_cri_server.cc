@@ -35,6 +35,10 @@ Result NotFound(const std::string& what) {
   return Result(grpc::StatusCode::NOT_FOUND, what);
 }
 
+Result NotSo(const std::string& what) {
+  return Result(grpc::StatusCode::FAILED_PRECONDITION, what);
+}
+
 // Ids that differ from the first character on.
 std::string FakeId(int number) {
   return absl::StrCat(absl::Hex(number, absl::kZeroPad4),
@@ -115,6 +119,10 @@ struct FakeCriServer::Services {
       const std::lock_guard<std::mutex> lock(state_.mutex);
       const auto pod = state_.pods.find(in->pod_sandbox_id());
       if (pod != state_.pods.end()) pod->second.ready = false;
+      for (auto& [id, container] : state_.containers) {
+        if (container.pod != in->pod_sandbox_id()) continue;
+        container.status.set_state(v1::CONTAINER_EXITED);
+      }
       return Result::OK;
     }
 
@@ -152,6 +160,10 @@ struct FakeCriServer::Services {
       }
       const auto pod = state_.pods.find(in->pod_sandbox_id());
       if (pod == state_.pods.end()) return NotFound("no such pod");
+      if (in->sandbox_config().metadata().uid() !=
+          pod->second.config.metadata().uid()) {
+        return NotSo("the configuration is another pod's");
+      }
       const std::string id = FakeId(state_.next++);
       FakeContainer& made = state_.containers[id];
       made.pod = in->pod_sandbox_id();
@@ -169,6 +181,9 @@ struct FakeCriServer::Services {
       const std::lock_guard<std::mutex> lock(state_.mutex);
       const auto found = state_.containers.find(in->container_id());
       if (found == state_.containers.end()) return NotFound("no such one");
+      if (found->second.status.state() != v1::CONTAINER_CREATED) {
+        return NotSo("it was started before");
+      }
       Play(found->second,
            state_.pods[found->second.pod].config.log_directory());
       return Result::OK;
@@ -239,6 +254,7 @@ struct FakeCriServer::Services {
           continue;
         }
         if (!absl::StartsWith(from.pod, filter.pod_sandbox_id())) continue;
+        if (!Matches(filter.label_selector(), from.config.labels())) continue;
         v1::Container* item = out->add_containers();
         item->set_id(id);
         item->set_pod_sandbox_id(from.pod);
@@ -250,10 +266,26 @@ struct FakeCriServer::Services {
       return Result::OK;
     }
 
+    Result ListContainerStats(ServerContext*,
+                              const v1::ListContainerStatsRequest* in,
+                              v1::ListContainerStatsResponse* out) override {
+      const std::lock_guard<std::mutex> lock(state_.mutex);
+      for (const auto& [id, container] : state_.containers) {
+        if (!absl::StartsWith(id, in->filter().id())) continue;
+        out->add_stats()->mutable_attributes()->set_id(id);
+      }
+      return Result::OK;
+    }
+
     Result ExecSync(ServerContext*, const v1::ExecSyncRequest* in,
                     v1::ExecSyncResponse* out) override {
       const std::lock_guard<std::mutex> lock(state_.mutex);
       state_.last_exec.assign(in->cmd().begin(), in->cmd().end());
+      const auto found = state_.containers.find(in->container_id());
+      if (found != state_.containers.end() &&
+          found->second.status.state() == v1::CONTAINER_EXITED) {
+        return NotSo("it has ended");
+      }
       *out = state_.exec_answer;
       return Result::OK;
     }

@@ -3,8 +3,8 @@
 //
 // A container's "program" is its first argument: "echo" logs the others as one
 // line of stdout and exits with 0, "exit" exits with the code that follows,
-// "sleep" runs until it is stopped. ExecSync answers what `exec_answer` says.
-// Each pod has the same statistics.
+// "sleep" runs until it is stopped. ExecSync answers what `exec_answer` says,
+// but not in a container that has ended. Each pod has the same statistics.
 // Thread safety: as a gRPC service. Ends with its object.
 
 #ifndef GANTRY_TOOLS_CTL_TESTING_FAKE_CRI_SERVER_H_
