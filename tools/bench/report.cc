@@ -1,5 +1,7 @@
 #include "tools/bench/report.h"
 
+#include <cmath>
+
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "runtime/json/json.h"
@@ -10,6 +12,12 @@ namespace {
 
 std::string Millis(int64_t nanos) {
   return absl::StrFormat("%8.3f", static_cast<double>(nanos) / 1e6);
+}
+
+// Counts as they are, the rest with three decimals; a JSON number too.
+std::string Number(double value) {
+  if (value == std::floor(value)) return absl::StrFormat("%.0f", value);
+  return absl::StrFormat("%.3f", value);
 }
 
 }  // namespace
@@ -34,11 +42,23 @@ double Report::TimesFloor(const Samples& samples) const {
   return 0;
 }
 
-std::string Report::Table() const {
-  std::string text;
-  for (const auto& [name, value] : facts_) {
-    absl::StrAppend(&text, name, ": ", ctl::Printable(value), "\n");
+void Report::AddValue(std::string name, double value, std::string unit) {
+  values_.push_back({std::move(name), value, std::move(unit)});
+}
+
+void Report::AddFailure(std::string text) {
+  failures_.push_back(std::move(text));
+}
+
+double Report::ValueOf(absl::string_view name) const {
+  for (const Value& value : values_) {
+    if (value.name == name) return value.value;
   }
+  return 0;
+}
+
+std::string Report::RowTable() const {
+  if (rows_.empty()) return "";
   std::vector<std::string> heading = {"MILLISECONDS", "  MEDIAN", "     P90",
                                       "     P99"};
   if (!floor_.empty()) heading.push_back("X FLOOR");
@@ -52,15 +72,32 @@ std::string Report::Table() const {
     }
     table.Add(std::move(row));
   }
-  return absl::StrCat(text, table.ToString());
+  return table.ToString();
 }
 
-std::string Report::Json() const {
-  std::string facts;
-  for (const auto& [name, value] : facts_) {
-    absl::StrAppend(&facts, facts.empty() ? "" : ",", json::Quote(name), ":",
-                    json::Quote(value));
+std::string Report::ValueTable() const {
+  if (values_.empty()) return "";
+  ctl::Table table({"VALUE", "            ", "UNIT"});
+  for (const Value& value : values_) {
+    table.Add(
+        {value.name, absl::StrFormat("%12s", Number(value.value)), value.unit});
   }
+  return table.ToString();
+}
+
+std::string Report::Table() const {
+  std::string text;
+  for (const auto& [name, value] : facts_) {
+    absl::StrAppend(&text, name, ": ", ctl::Printable(value), "\n");
+  }
+  absl::StrAppend(&text, RowTable(), ValueTable());
+  for (const std::string& failure : failures_) {
+    absl::StrAppend(&text, "FAILED: ", ctl::Printable(failure), "\n");
+  }
+  return text;
+}
+
+std::string Report::JsonRows() const {
   std::string rows;
   for (const auto& [name, samples] : rows_) {
     absl::StrAppend(
@@ -74,9 +111,31 @@ std::string Report::Json() const {
     }
     rows += "}";
   }
+  return rows;
+}
+
+std::string Report::Json() const {
+  std::string facts;
+  for (const auto& [name, value] : facts_) {
+    absl::StrAppend(&facts, facts.empty() ? "" : ",", json::Quote(name), ":",
+                    json::Quote(value));
+  }
+  std::string values;
+  for (const Value& value : values_) {
+    absl::StrAppend(&values, values.empty() ? "" : ",",
+                    "{\"name\":", json::Quote(value.name),
+                    ",\"value\":", Number(value.value),
+                    ",\"unit\":", json::Quote(value.unit), "}");
+  }
+  std::string failures;
+  for (const std::string& failure : failures_) {
+    absl::StrAppend(&failures, failures.empty() ? "" : ",",
+                    json::Quote(failure));
+  }
   return ctl::PrettyJson(absl::StrCat("{\"mode\":", json::Quote(mode_),
                                       ",\"facts\":{", facts, "},\"rows\":[",
-                                      rows, "]}"));
+                                      JsonRows(), "],\"values\":[", values,
+                                      "],\"failures\":[", failures, "]}"));
 }
 
 }  // namespace gantry::bench

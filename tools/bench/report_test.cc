@@ -51,5 +51,26 @@ TEST(Report, WithoutAFloorThereAreNoRatios) {
   EXPECT_THAT(report.Json(), Not(HasSubstr("times_floor")));
 }
 
+TEST(Report, WhatIsNoDurationIsAValueWithAUnit) {
+  Report report("exec");
+  report.AddValue("execs per second", 612.5, "1/s");
+  report.AddValue("server PSS", 12345678, "B");
+  report.AddFailure("exec: gone\n");
+  EXPECT_EQ(report.Table(),
+            "VALUE                             UNIT\n"
+            "execs per second        612.500   1/s\n"
+            "server PSS             12345678   B\n"
+            "FAILED: exec: gone?\n");
+  ASSERT_OK_AND_ASSIGN(const json::Value parsed,
+                       json::Value::Parse(report.Json(), "report"));
+  ASSERT_OK_AND_ASSIGN(const auto values, parsed.ArrayField("values"));
+  EXPECT_THAT(values[0].Find("value")->Number(),
+              gantry::testing::IsOkAndHolds(612.5));
+  EXPECT_THAT(values[1].StringField("unit"),
+              gantry::testing::IsOkAndHolds("B"));
+  EXPECT_EQ(report.ValueOf("server PSS"), 12345678);
+  EXPECT_EQ(report.ValueOf("none"), 0);
+}
+
 }  // namespace
 }  // namespace gantry::bench

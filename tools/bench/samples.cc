@@ -9,6 +9,12 @@ void Samples::Append(const Samples& other) {
   nanos_.insert(nanos_.end(), other.nanos_.begin(), other.nanos_.end());
 }
 
+std::vector<int64_t> Samples::Sorted() const {
+  std::vector<int64_t> sorted = nanos_;
+  std::sort(sorted.begin(), sorted.end());
+  return sorted;
+}
+
 int64_t Samples::Percentile(double percent) const {
   if (nanos_.empty()) return 0;
   std::vector<int64_t> sorted = nanos_;

@@ -19,6 +19,8 @@ class Samples {
   // (nearest rank); 0 without samples.
   int64_t Percentile(double percent) const;
   int64_t Median() const { return Percentile(50); }
+  // All, the smallest first.
+  std::vector<int64_t> Sorted() const;
 
  private:
   std::vector<int64_t> nanos_;
