@@ -10,6 +10,7 @@
 #include "runtime/base/unique_fd.h"
 #include "runtime/sys/file.h"
 #include "tools/bench/floor_child.h"
+#include "tools/bench/parallel_for.h"
 #include "tools/ctl/error_text.h"
 
 namespace gantry::bench {
@@ -33,6 +34,13 @@ absl::StatusOr<std::unique_ptr<RunMark>> RunMark::Make(
   }
   mark->log_directory_ = name;
   return mark;
+}
+
+std::vector<std::string> RunMark::UniqueSleep() const {
+  uint32_t number = 0;
+  for (const char digit : id_) number = number * 31 + digit;
+  // What sleep takes fits into 31 bits.
+  return {"sleep", absl::StrCat(1'000'000'000 + number % 1'000'000'000)};
 }
 
 RunMark::~RunMark() {
@@ -88,9 +96,11 @@ v1::PodSandboxConfig Endpoint::PodConfig(int number) const {
   return config;
 }
 
-v1::ContainerConfig Endpoint::ContainerConfig() const {
+v1::ContainerConfig Endpoint::ContainerConfig(int number) const {
   v1::ContainerConfig config;
-  config.mutable_metadata()->set_name("main");
+  config.mutable_metadata()->set_name(absl::StrCat("c", number));
+  config.set_log_path(absl::StrCat(number, ".log"));
+  (*config.mutable_labels())[kLabel] = mark_.id();
   config.mutable_image()->set_image(options_.image);
   for (const std::string& word : options_.command) config.add_command(word);
   v1::NamespaceOption* namespaces = config.mutable_linux()
@@ -111,47 +121,40 @@ absl::StatusOr<Response> Endpoint::Timed(const char* name,
   return response;
 }
 
-absl::Status Endpoint::RunPod(int number, Life* life) {
+absl::StatusOr<std::string> Endpoint::RunPod(int number, Life* life) {
   v1::RunPodSandboxRequest run;
   *run.mutable_config() = PodConfig(number);
   ASSIGN_OR_RETURN(
       v1::RunPodSandboxResponse pod,
       Timed<v1::RunPodSandboxResponse>("RunPodSandbox", run, life));
-  pod_id_ = pod.pod_sandbox_id();
-  return absl::OkStatus();
+  return pod.pod_sandbox_id();
 }
 
-absl::Status Endpoint::EndPod(Life* life) {
-  v1::StopPodSandboxRequest stop;
-  stop.set_pod_sandbox_id(pod_id_);
-  RETURN_IF_ERROR(
-      Timed<v1::StopPodSandboxResponse>("StopPodSandbox", stop, life).status());
-  v1::RemovePodSandboxRequest remove;
-  remove.set_pod_sandbox_id(pod_id_);
-  return Timed<v1::RemovePodSandboxResponse>("RemovePodSandbox", remove, life)
-      .status();
-}
-
-absl::Status Endpoint::Begin(int number, Life* life) {
-  RETURN_IF_ERROR(RunPod(number, life));
+absl::StatusOr<std::string> Endpoint::CreateContainer(const std::string& pod,
+                                                      int pod_number,
+                                                      int number, Life* life) {
   v1::CreateContainerRequest create;
-  *create.mutable_sandbox_config() = PodConfig(number);
-  *create.mutable_config() = ContainerConfig();
-  create.mutable_config()->set_log_path(absl::StrCat(number, ".log"));
-  create.set_pod_sandbox_id(pod_id_);
+  *create.mutable_sandbox_config() = PodConfig(pod_number);
+  *create.mutable_config() = ContainerConfig(number);
+  create.set_pod_sandbox_id(pod);
   ASSIGN_OR_RETURN(
       v1::CreateContainerResponse container,
       Timed<v1::CreateContainerResponse>("CreateContainer", create, life));
-  container_id_ = container.container_id();
+  return container.container_id();
+}
+
+absl::Status Endpoint::StartContainer(const std::string& container,
+                                      Life* life) {
   v1::StartContainerRequest start;
-  start.set_container_id(container_id_);
+  start.set_container_id(container);
   return Timed<v1::StartContainerResponse>("StartContainer", start, life)
       .status();
 }
 
-absl::Status Endpoint::Ask(Life* life) {
+absl::Status Endpoint::Ask(const std::string& pod, const std::string& container,
+                           Life* life) {
   v1::ContainerStatusRequest status;
-  status.set_container_id(container_id_);
+  status.set_container_id(container);
   ASSIGN_OR_RETURN(
       v1::ContainerStatusResponse now,
       Timed<v1::ContainerStatusResponse>("ContainerStatus", status, life));
@@ -159,77 +162,120 @@ absl::Status Endpoint::Ask(Life* life) {
     return absl::InternalError("the container does not run after its start");
   }
   v1::ListContainersRequest list;
-  list.mutable_filter()->set_pod_sandbox_id(pod_id_);
+  list.mutable_filter()->set_pod_sandbox_id(pod);
   RETURN_IF_ERROR(
       Timed<v1::ListContainersResponse>("ListContainers", list, life).status());
   return Timed<v1::VersionResponse>("Version", v1::VersionRequest(), life)
       .status();
 }
 
-absl::Status Endpoint::End(Life* life) {
+absl::Status Endpoint::ExecTrue(const std::string& container, Life* life) {
   v1::ExecSyncRequest exec;
-  exec.set_container_id(container_id_);
+  exec.set_container_id(container);
   exec.add_cmd("true");
   exec.set_timeout(20);
   ASSIGN_OR_RETURN(v1::ExecSyncResponse ran,
                    Timed<v1::ExecSyncResponse>("ExecSync(true)", exec, life));
-  if (ran.exit_code() != 0) {
-    return absl::InternalError(
-        absl::StrCat("true ended with ", ran.exit_code()));
-  }
-  // At once: how long a program takes to end is not the runtime's affair.
-  v1::StopContainerRequest stop;
-  stop.set_container_id(container_id_);
-  RETURN_IF_ERROR(
-      Timed<v1::StopContainerResponse>("StopContainer", stop, life).status());
-  v1::RemoveContainerRequest remove;
-  remove.set_container_id(container_id_);
-  RETURN_IF_ERROR(
-      Timed<v1::RemoveContainerResponse>("RemoveContainer", remove, life)
-          .status());
-  return EndPod(life);
+  if (ran.exit_code() == 0) return absl::OkStatus();
+  return absl::InternalError(absl::StrCat("true ended with ", ran.exit_code()));
 }
 
-absl::StatusOr<Life> Endpoint::WholeLife(int number) {
+absl::Status Endpoint::StopContainer(const std::string& container, Life* life) {
+  v1::StopContainerRequest stop;
+  stop.set_container_id(container);
+  return Timed<v1::StopContainerResponse>("StopContainer", stop, life).status();
+}
+
+absl::Status Endpoint::RemoveContainer(const std::string& container,
+                                       Life* life) {
+  v1::RemoveContainerRequest remove;
+  remove.set_container_id(container);
+  return Timed<v1::RemoveContainerResponse>("RemoveContainer", remove, life)
+      .status();
+}
+
+absl::Status Endpoint::StopPod(const std::string& pod, Life* life) {
+  v1::StopPodSandboxRequest stop;
+  stop.set_pod_sandbox_id(pod);
+  return Timed<v1::StopPodSandboxResponse>("StopPodSandbox", stop, life)
+      .status();
+}
+
+absl::Status Endpoint::RemovePod(const std::string& pod, Life* life) {
+  v1::RemovePodSandboxRequest remove;
+  remove.set_pod_sandbox_id(pod);
+  return Timed<v1::RemovePodSandboxResponse>("RemovePodSandbox", remove, life)
+      .status();
+}
+
+absl::StatusOr<Life> Endpoint::LiveOnce(int number) {
   Life life;
-  RETURN_IF_ERROR(Begin(number, &life)) << "life " << number;
+  ASSIGN_OR_RETURN(const std::string pod, RunPod(number, &life));
+  ASSIGN_OR_RETURN(const std::string container,
+                   CreateContainer(pod, number, number, &life));
+  RETURN_IF_ERROR(StartContainer(container, &life));
   for (const auto& step : life.steps) life.pod_to_running += step.second;
   life.whole = life.pod_to_running;
-  RETURN_IF_ERROR(Ask(&life)) << "life " << number;
+  RETURN_IF_ERROR(Ask(pod, container, &life));
   const size_t before_end = life.steps.size();
-  RETURN_IF_ERROR(End(&life)) << "life " << number;
+  RETURN_IF_ERROR(ExecTrue(container, &life));
+  RETURN_IF_ERROR(StopContainer(container, &life));
+  RETURN_IF_ERROR(RemoveContainer(container, &life));
+  RETURN_IF_ERROR(StopPod(pod, &life));
+  RETURN_IF_ERROR(RemovePod(pod, &life));
   for (size_t i = before_end; i < life.steps.size(); ++i) {
     life.whole += life.steps[i].second;
   }
   return life;
 }
 
+absl::StatusOr<Life> Endpoint::WholeLife(int number) {
+  ASSIGN_OR_RETURN(Life life, LiveOnce(number), absl::StrCat("life ", number));
+  return life;
+}
+
 absl::StatusOr<Life> Endpoint::PodLife(int number) {
   Life life;
-  RETURN_IF_ERROR(RunPod(number, &life)) << "life " << number;
-  RETURN_IF_ERROR(EndPod(&life)) << "life " << number;
+  const std::string which = absl::StrCat("life ", number);
+  ASSIGN_OR_RETURN(const std::string pod, RunPod(number, &life), which);
+  RETURN_IF_ERROR(StopPod(pod, &life)) << which;
+  RETURN_IF_ERROR(RemovePod(pod, &life)) << which;
   for (const auto& step : life.steps) life.whole += step.second;
   return life;
 }
 
-absl::Status Endpoint::RemoveAll() {
+std::string Endpoint::LogPath(int number) const {
+  return absl::StrCat(mark_.log_directory(), "/", number, ".log");
+}
+
+std::pair<std::string, std::string> Endpoint::Label() const {
+  return {kLabel, mark_.id()};
+}
+
+absl::Status Endpoint::RemoveOne(const std::string& pod) {
+  Life unused;
+  const absl::Status stopped = StopPod(pod, &unused);
+  const absl::Status removed = RemovePod(pod, &unused);
+  if (removed.ok()) return removed;
+  return Annotate(stopped.ok() ? removed : stopped,
+                  absl::StrCat("remove pod ", pod));
+}
+
+absl::Status Endpoint::RemoveAll(int at_once) {
   v1::ListPodSandboxRequest request;
   (*request.mutable_filter()->mutable_label_selector())[kLabel] = mark_.id();
   ASSIGN_OR_RETURN(v1::ListPodSandboxResponse pods, client_->Call(request),
                    "remove what the run made");
-  absl::Status first;
-  for (const v1::PodSandbox& pod : pods.items()) {
-    v1::StopPodSandboxRequest stop;
-    stop.set_pod_sandbox_id(pod.id());
-    const absl::Status stopped = client_->Call(stop).status();
-    v1::RemovePodSandboxRequest remove;
-    remove.set_pod_sandbox_id(pod.id());
-    const absl::Status removed = client_->Call(remove).status();
-    if (removed.ok()) continue;
-    first.Update(Annotate(stopped.ok() ? removed : stopped,
-                          absl::StrCat("remove pod ", pod.id())));
-  }
-  return first;
+  std::vector<absl::Status> statuses(static_cast<size_t>(pods.items_size()));
+  // One that cannot be removed keeps none of the others.
+  const auto remove = [&](int, int index) {
+    statuses[index] = RemoveOne(pods.items(index).id());
+    return absl::OkStatus();
+  };
+  RETURN_IF_ERROR(ParallelFor(
+      at_once, pods.items_size(), [] { return true; }, remove));
+  for (const absl::Status& status : statuses) RETURN_IF_ERROR(status);
+  return absl::OkStatus();
 }
 
 }  // namespace gantry::bench

@@ -3,8 +3,8 @@
 //
 // Every pod carries the run's label, so that all of them can be found and
 // removed at the end, whatever was answered or not. Ownership: an Endpoint owns
-// its connection. Thread safety: none; each thread has an Endpoint of its own.
-// Blocking: calls, each limited to half a minute.
+// its connection. Thread safety: any number of threads at once, on that one
+// connection. Blocking: calls, each limited to half a minute.
 
 #ifndef GANTRY_TOOLS_BENCH_ENDPOINT_H_
 #define GANTRY_TOOLS_BENCH_ENDPOINT_H_
@@ -43,6 +43,11 @@ class RunMark {
   const std::string& id() const { return id_; }
   const std::string& log_directory() const { return log_directory_; }
 
+  // A program that no other process of the machine runs, so that its argv tells
+  // the containers' own processes from a runtime's: sleep for a number of
+  // seconds (decades) that comes from the id.
+  std::vector<std::string> UniqueSleep() const;
+
  private:
   RunMark() = default;
 
@@ -67,38 +72,59 @@ class Endpoint {
 
   // "containerd 2.1.5".
   const std::string& server() const { return server_; }
+  const EndpointOptions& options() const { return options_; }
+  ctl::Client& client() { return *client_; }
 
   // Runs, asks about, stops and removes one pod with one container. `number`
-  // must differ between the lives of a run.
+  // must differ between the pods that are there at a time.
   absl::StatusOr<Life> WholeLife(int number);
-
   // The same of a pod without a container: runs, stops and removes it.
   absl::StatusOr<Life> PodLife(int number);
 
-  // Stops and removes every pod of the run.
-  absl::Status RemoveAll();
+  // The calls of a life one by one; each adds what it took to `life`, also when
+  // it failed. They return ids.
+  absl::StatusOr<std::string> RunPod(int number, Life* life);
+  // `pod_number`: as RunPod was given it. `number` must differ between the
+  // containers of a run that write logs.
+  absl::StatusOr<std::string> CreateContainer(const std::string& pod,
+                                              int pod_number, int number,
+                                              Life* life);
+  absl::Status StartContainer(const std::string& container, Life* life);
+  // ExecSync of `true`, which must end with 0.
+  absl::Status ExecTrue(const std::string& container, Life* life);
+  // At once: how long a program takes to end is not the runtime's affair.
+  absl::Status StopContainer(const std::string& container, Life* life);
+  absl::Status RemoveContainer(const std::string& container, Life* life);
+  absl::Status StopPod(const std::string& pod, Life* life);
+  absl::Status RemovePod(const std::string& pod, Life* life);
+
+  // Where a container's output goes.
+  std::string LogPath(int number) const;
+
+  // The label that all pods and containers of the run have.
+  std::pair<std::string, std::string> Label() const;
+
+  // Stops and removes every pod of the run, so many at once.
+  absl::Status RemoveAll(int at_once = 1);
 
  private:
   Endpoint(EndpointOptions options, const RunMark& mark);
   absl::Status Greet();
   ctl::v1::PodSandboxConfig PodConfig(int number) const;
-  ctl::v1::ContainerConfig ContainerConfig() const;
+  ctl::v1::ContainerConfig ContainerConfig(int number) const;
   // Calls, and adds what it took under `name`.
   template <typename Response, typename Request>
   absl::StatusOr<Response> Timed(const char* name, const Request& request,
                                  Life* life);
-  absl::Status RunPod(int number, Life* life);
-  absl::Status EndPod(Life* life);
-  absl::Status Begin(int number, Life* life);
-  absl::Status Ask(Life* life);
-  absl::Status End(Life* life);
+  absl::Status Ask(const std::string& pod, const std::string& container,
+                   Life* life);
+  absl::StatusOr<Life> LiveOnce(int number);
+  absl::Status RemoveOne(const std::string& pod);
 
-  EndpointOptions options_;
+  const EndpointOptions options_;
   const RunMark& mark_;
   std::unique_ptr<ctl::Client> client_;
   std::string server_;
-  std::string pod_id_;
-  std::string container_id_;
 };
 
 }  // namespace gantry::bench

@@ -1,6 +1,9 @@
 // The modes of gantry-bench: each measures, removes what it made and returns a
 // report. CANCELLED with nothing left behind when interrupted before the first
 // result; a run cut short later reports what it has.
+//
+// Where servers are compared they take turns (lanes.h), and their rows begin
+// with their titles.
 
 #ifndef GANTRY_TOOLS_BENCH_MODE_H_
 #define GANTRY_TOOLS_BENCH_MODE_H_
@@ -9,22 +12,25 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "tools/bench/endpoint.h"
-#include "tools/bench/floor.h"
 #include "tools/bench/report.h"
 
 namespace gantry::bench {
 
-// A server that Networks compares.
-struct NetworkServer {
+// A server under measurement.
+struct NamedServer {
   // What the report calls it.
   std::string title;
   EndpointOptions endpoint;
 };
 
 struct ModeOptions {
+  // Of all servers; with its socket and network, the one that is measured where
+  // `servers` is empty.
   EndpointOptions endpoint;
+  std::vector<NamedServer> servers;
   int count = 100;
   int parallel = 10;
   // After that no new life or measurement begins.
@@ -34,9 +40,8 @@ struct ModeOptions {
   std::string scratch = "/tmp";
   // The servers that Pull compares, in place of endpoint.socket.
   std::vector<std::string> pull_endpoints;
-  // What Networks compares, in place of `endpoint`; and the CNI configuration
-  // whose plugins are run bare (empty: none are), with where they are.
-  std::vector<NetworkServer> network_servers;
+  // Of Networks: the CNI configuration whose plugins are run bare (empty: none
+  // are), with where they are.
   std::string cni_config;
   std::string cni_plugins = "/usr/lib/cni";
 };
@@ -54,22 +59,14 @@ absl::StatusOr<Report> Networks(const ModeOptions& options);
 // The floor alone.
 absl::StatusOr<Report> FloorOnly(const ModeOptions& options);
 
-// Adds one measurement of the floor to the report's rows.
-void AddFloor(const FloorCosts& costs, Report* report);
-// The row that is "the floor".
-inline constexpr char kFloorRow[] = "floor";
-
-// Says when to stop: interrupted, or the time is up.
-class Stopwatch {
- public:
-  explicit Stopwatch(absl::Duration longest);
-  bool GoesOn() const;
-  double Seconds() const;  // since it was made
-
- private:
-  int64_t begin_;
-  int64_t deadline_;
-};
+// `options.servers`, or the one of `options.endpoint` without a title.
+std::vector<NamedServer> ServersOf(const ModeOptions& options);
+// `name` as it stands in the report: "containerd: name", or as it is for a
+// server without a title.
+std::string NameOf(const NamedServer& server, absl::string_view name);
+// What `endpoint` is, as a fact of the report.
+void SetServerFacts(const NamedServer& server, const Endpoint& endpoint,
+                    Report* report);
 
 }  // namespace gantry::bench
 

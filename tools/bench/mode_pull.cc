@@ -19,8 +19,10 @@
 #include "runtime/image/registry_client.h"
 #include "runtime/sys/file.h"
 #include "tools/bench/floor_child.h"
+#include "tools/bench/lanes.h"
 #include "tools/bench/mode.h"
 #include "tools/bench/pull_floor.h"
+#include "tools/bench/stopwatch.h"
 #include "tools/ctl/client.h"
 #include "tools/ctl/error_text.h"
 

@@ -8,6 +8,7 @@
 #include "runtime/sys/file.h"
 #include "runtime/sys/testing/fake_tree.h"
 #include "runtime/sys/testing/temp_dir.h"
+#include "tools/bench/lanes.h"
 #include "tools/bench/mode.h"
 #include "tools/ctl/interrupt.h"
 #include "tools/ctl/testing/fake_cri_server.h"
@@ -33,6 +34,14 @@ class ModesTest : public ::testing::Test {
     EXPECT_TRUE(left.ok() && left->empty());
   }
 
+  // The same one twice, as two kinds.
+  std::vector<NamedServer> TwoServers() const {
+    std::vector<NamedServer> servers = {{"first", options_.endpoint},
+                                        {"second", options_.endpoint}};
+    servers[1].endpoint.host_network = true;
+    return servers;
+  }
+
   sys::testing::TempDir scratch_;
   ctl::testing::FakeCriServer server_;
   ModeOptions options_;
@@ -52,7 +61,24 @@ TEST_F(ModesTest, LatencyCountsEveryCallNextToTheFloor) {
 TEST_F(ModesTest, ParallelSharesTheLivesAmongThreads) {
   ASSERT_OK_AND_ASSIGN(Report report, Parallel(options_));
   EXPECT_EQ(report.Row("whole life").size(), 5);
-  EXPECT_THAT(report.Table(), HasSubstr("lives per second: "));
+  EXPECT_EQ(report.ValueOf("lives"), 5);
+  EXPECT_GT(report.ValueOf("lives per second"), 0);
+}
+
+TEST_F(ModesTest, ServersTakeTurnsWithTheFloor) {
+  options_.servers = TwoServers();
+  ASSERT_OK_AND_ASSIGN(Report latency, Latency(options_));
+  for (const char* row :
+       {kFloorRow, "first: whole life", "second: pod to running"}) {
+    EXPECT_EQ(latency.Row(row).size(), 5) << row;
+  }
+  EXPECT_THAT(latency.Table(),
+              HasSubstr("second: fake 1.2.3 at " + options_.endpoint.socket +
+                        ", pods on the host's network"));
+  options_.count = 40;
+  ASSERT_OK_AND_ASSIGN(Report parallel, Parallel(options_));
+  EXPECT_EQ(parallel.Row("first: whole life").size(), 40);
+  EXPECT_EQ(parallel.ValueOf("second: lives"), 40);
 }
 
 TEST_F(ModesTest, NetworksTakeTurnsWithBarePlugins) {
@@ -63,9 +89,7 @@ TEST_F(ModesTest, NetworksTakeTurnsWithBarePlugins) {
       R"({"cniVersion":"1.0.0","name":"n","plugins":[{"type":"one"}]})");
   options_.cni_config = plugins.path() + "/net.conflist";
   options_.cni_plugins = plugins.path();
-  options_.network_servers = {{"first", options_.endpoint},
-                              {"second", options_.endpoint}};
-  options_.network_servers[1].endpoint.host_network = true;
+  options_.servers = TwoServers();
   ASSERT_OK_AND_ASSIGN(Report report, Networks(options_));
   for (const char* row :
        {"plugins, bare: ADD", "plugins, bare: DEL", "first: RunPodSandbox",
@@ -91,7 +115,6 @@ TEST_F(ModesTest, InterruptedBeforeTheFirstResultIsCancelled) {
   ctl::SetInterruptedForTest(true);
   EXPECT_THAT(Latency(options_), StatusIs(absl::StatusCode::kCancelled));
   EXPECT_THAT(Parallel(options_), StatusIs(absl::StatusCode::kCancelled));
-  options_.network_servers = {{"only", options_.endpoint}};
   EXPECT_THAT(Networks(options_), StatusIs(absl::StatusCode::kCancelled));
   EXPECT_THAT(FloorOnly(options_), StatusIs(absl::StatusCode::kCancelled));
   ctl::SetInterruptedForTest(false);
