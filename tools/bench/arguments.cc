@@ -122,6 +122,13 @@ void AddLatencyModes(CLI::App& app, Arguments& arguments) {
   AddCount(*parallel, arguments, "Lives");
   AddEndpoints(*parallel, arguments);
   AddParallel(*parallel, arguments);
+  CLI::App* exec = AddMode(app, arguments, "exec",
+                           "Programs run in one container, one after the other "
+                           "and many at once",
+                           Exec, {.count = 1000});
+  AddCount(*exec, arguments, "Programs of each kind", 1000);
+  AddEndpoints(*exec, arguments);
+  AddParallel(*exec, arguments);
   CLI::App* floor = AddMode(app, arguments, "floor",
                             "The kernel's own work alone", FloorOnly);
   AddCount(*floor, arguments, "Measurements");
@@ -155,6 +162,73 @@ void AddImageAndNetworkModes(CLI::App& app, Arguments& arguments) {
       ->capture_default_str();
 }
 
+void AddLoadModes(CLI::App& app, Arguments& arguments) {
+  ModeOptions& options = arguments.options;
+  CLI::App* list = AddMode(app, arguments, "list",
+                           "Many containers held: how long starting, listing, "
+                           "stopping and removing them takes",
+                           List, {.count = 1000, .network = "host"});
+  AddCount(*list, arguments, "Containers, each in a pod of its own", 1000);
+  AddEndpoints(*list, arguments, "host");
+  AddParallel(*list, arguments);
+  CLI::App* density =
+      AddMode(app, arguments, "density",
+              "Idle pods held: memory, mounts and CPU of what runs for them",
+              Density, {.count = 50});
+  AddCount(*density, arguments, "Pods", 50);
+  AddEndpoints(*density, arguments);
+  AddParallel(*density, arguments);
+  density
+      ->add_option("--idle-seconds", arguments.idle_seconds,
+                   "How long CPU is counted, without exec probes and with them")
+      ->check(CLI::Range(1.0, 86400.0))
+      ->capture_default_str();
+  CLI::App* logs =
+      AddMode(app, arguments, "logs",
+              "Lines through a container's log at full speed, each checked",
+              Logs, {.count = 3});
+  AddCount(*logs, arguments, "Rounds", 3);
+  AddEndpoints(*logs, arguments);
+  logs->add_option("--lines", options.lines, "Of 100 bytes, a round")
+      ->check(CLI::Range(int64_t{1}, int64_t{1'000'000'000}))
+      ->capture_default_str();
+}
+
+void AddEnduranceModes(CLI::App& app, Arguments& arguments) {
+  ModeOptions& options = arguments.options;
+  CLI::App* recover =
+      AddMode(app, arguments, "recover",
+              "Containers that run while their server is replaced", Recover,
+              {.count = 500, .network = "host"});
+  AddCount(*recover, arguments, "Containers, each in a pod of its own", 500);
+  AddEndpoints(*recover, arguments, "host");
+  AddParallel(*recover, arguments);
+  recover
+      ->add_option("--restart", options.restart,
+                   "Shell command that ends the server and starts another; "
+                   "its output goes to /dev/null")
+      ->required();
+  recover->add_option("--restarts", options.restarts, "How often")
+      ->check(CLI::Range(1, 1000))
+      ->capture_default_str();
+  CLI::App* soak = AddMode(
+      app, arguments, "soak",
+      "Random calls, and whether anything grows by them; progress is told on "
+      "standard error",
+      Soak);
+  AddEndpoints(*soak, arguments);
+  AddParallel(*soak, arguments);
+  soak->add_option("--seconds", arguments.soak_seconds, "How long")
+      ->check(CLI::Range(1.0, 30 * 86400.0))
+      ->capture_default_str();
+  soak->add_option("--seed", options.seed, "Of the choices")
+      ->capture_default_str();
+  soak->add_option("--root", options.root,
+                   "The server's root directory: inodes and bytes in it are "
+                   "counted")
+      ->check(CLI::ExistingDirectory);
+}
+
 }  // namespace
 
 std::unique_ptr<CLI::App> NewParser(Arguments* arguments) {
@@ -163,6 +237,8 @@ std::unique_ptr<CLI::App> NewParser(Arguments* arguments) {
   app->require_subcommand(1);
   AddLatencyModes(*app, *arguments);
   AddImageAndNetworkModes(*app, *arguments);
+  AddLoadModes(*app, *arguments);
+  AddEnduranceModes(*app, *arguments);
   return app;
 }
 
@@ -176,6 +252,8 @@ ModeOptions OptionsOf(const Arguments& arguments) {
   // One needs no name to be told from others by.
   if (options.servers.size() == 1) options.servers[0].title.clear();
   options.longest = absl::Seconds(arguments.max_seconds);
+  options.idle = absl::Seconds(arguments.idle_seconds);
+  options.soak = absl::Seconds(arguments.soak_seconds);
   return options;
 }
 

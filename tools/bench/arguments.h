@@ -32,6 +32,8 @@ struct Arguments {
   std::string network;
   std::string pid = "container";
   int64_t max_seconds = 600;
+  double idle_seconds = 20;
+  double soak_seconds = 60;
 };
 
 // Subcommands and options that write into `arguments`, which must outlive the

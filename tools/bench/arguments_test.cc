@@ -33,10 +33,16 @@ TEST_F(ArgumentsTest, EachModeHasItsDefaults) {
   EXPECT_EQ(arguments_.mode, &Latency);
   EXPECT_EQ(options().count, 100);
   EXPECT_FALSE(options().endpoint.host_network);
-  ASSERT_TRUE(Parse({"parallel", "--count", "7", "--network", "host"}));
-  EXPECT_EQ(arguments_.mode, &Parallel);
-  EXPECT_EQ(options().count, 7);
+  ASSERT_TRUE(Parse({"list"}));
+  EXPECT_EQ(arguments_.mode, &List);
+  EXPECT_EQ(options().count, 1000);
   EXPECT_TRUE(options().endpoint.host_network);
+  ASSERT_TRUE(Parse({"list", "--count", "7", "--network", "pod"}));
+  EXPECT_EQ(options().count, 7);
+  EXPECT_FALSE(options().endpoint.host_network);
+  ASSERT_TRUE(Parse({"soak", "--seconds", "90", "--seed", "5"}));
+  EXPECT_EQ(options().soak, absl::Seconds(90));
+  EXPECT_EQ(options().seed, 5);
 }
 
 TEST_F(ArgumentsTest, SeveralServersHaveTitlesAndOneHasNone) {
@@ -55,6 +61,7 @@ TEST_F(ArgumentsTest, SeveralServersHaveTitlesAndOneHasNone) {
 
 TEST_F(ArgumentsTest, WhatIsNoCommandLineIsRefused) {
   EXPECT_FALSE(Parse({}));
+  EXPECT_FALSE(Parse({"recover"}));  // lacks --restart
   EXPECT_FALSE(Parse({"latency", "--server", "a=moon@/x"}));
   EXPECT_FALSE(Parse({"latency", "--server", "=host@/x"}));
   EXPECT_FALSE(Parse({"latency", "--server", "a=host@/x", "--network", "pod"}));

@@ -9,6 +9,14 @@ std::vector<NamedServer> ServersOf(const ModeOptions& options) {
   return {{"", options.endpoint}};
 }
 
+absl::StatusOr<NamedServer> OnlyServerOf(const ModeOptions& options,
+                                         const char* mode) {
+  const std::vector<NamedServer> servers = ServersOf(options);
+  if (servers.size() == 1) return servers[0];
+  return absl::FailedPreconditionError(
+      absl::StrCat(mode, " measures one server, not ", servers.size()));
+}
+
 std::string NameOf(const NamedServer& server, absl::string_view name) {
   return absl::StrCat(server.title, server.title.empty() ? "" : ": ", name);
 }
