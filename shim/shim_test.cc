@@ -12,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "runtime/base/clock.h"
 #include "runtime/base/testing/status_matchers.h"
 #include "runtime/base/unique_fd.h"
 #include "runtime/sys/file.h"
@@ -64,11 +65,40 @@ TEST_F(ShimTest, IsToldThatItIsNotWantedAnyMore) {
   EXPECT_THAT(harness().CgroupDirectories(), IsEmpty());
 }
 
+TEST_F(ShimTest, TellsItsStepsToWhoAsksForThem) {
+  plan::ContainerPlan plan = harness().MakePlan({"sleep", "1000"});
+  plan.set_trace_steps(true);
+  const int64_t before = RealClock().BootNanos();
+  auto client = harness().Start(plan);
+  const auto& steps = harness().started().steps();
+  std::vector<std::string> names;
+  int64_t last = before;
+  for (const Step& step : steps) {
+    names.push_back(step.name());
+    EXPECT_GE(step.begun_at(), last) << step.name();
+    last = step.begun_at();
+  }
+  EXPECT_LE(last, RealClock().BootNanos());
+  EXPECT_THAT(names, ::testing::IsSupersetOf(
+                         {"shim: read the plan", "shim: make the cgroup",
+                          "shim: clone init", "init: wait for the shim",
+                          "init: set up rootfs", "init: enter the rootfs",
+                          "init: run the program", "shim: tell the server"}));
+  // A server that comes later has no use for them.
+  Envelope ask;
+  ask.mutable_state_request();
+  ASSERT_OK_AND_ASSIGN(Received state, client->Ask(ask));
+  EXPECT_EQ(state.message.state().started().steps_size(), 0);
+  ASSERT_OK(client->Ask(SignalMessage(SIGKILL, /*all=*/true)));
+  EXPECT_TRUE(harness().WaitForShim());
+}
+
 TEST_F(ShimTest, RunsLogsAndLeavesNothingButTheExitRecord) {
   auto client = harness().Start(harness().MakePlan(
       {"sh", "-c", "echo pid $$; echo oops >&2; exec sleep 0.3"}));
   EXPECT_GT(harness().started().pid(), 0);
   EXPECT_GT(harness().started().start_ticks(), 0u);
+  EXPECT_EQ(harness().started().steps_size(), 0);
   EXPECT_EQ(harness().started().shim_pid(), harness().shim_pid());
   EXPECT_FALSE(harness().CgroupDirectories().empty());
   ASSERT_OK_AND_ASSIGN(Received exited, client->NextEvent(IsExited));

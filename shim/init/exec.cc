@@ -39,7 +39,7 @@ absl::Status SetUp(const ExecPlan& plan, const ExecContext& context,
   int target = context.target_pidfd;
   int* const others[] = {&target};
   RETURN_IF_ERROR(Begin(context.sync_fd, context.stdio, others, setup));
-  setup.stage = Stage::kNamespaces;
+  setup.Enter(Stage::kNamespaces);
   setup.user_namespace.Reset(target);
   ASSIGN_OR_RETURN(setup.proc, OpenProc());
   if (const int joined = context.namespaces & ~CLONE_NEWUSER; joined != 0) {
@@ -51,15 +51,15 @@ absl::Status SetUp(const ExecPlan& plan, const ExecContext& context,
   ASSIGN_OR_RETURN(setup.root,
                    sys::OpenAt(AT_FDCWD, "/", O_PATH | O_DIRECTORY));
   UseOwnNull(setup);
-  setup.stage = Stage::kUser;
+  setup.Enter(Stage::kUser);
   RETURN_IF_ERROR(LookUpUser(plan.identity, setup));
   if (plan.terminal) {
-    setup.stage = Stage::kConsole;
+    setup.Enter(Stage::kConsole);
     ASSIGN_OR_RETURN(Console console,
                      OpenConsole(setup.root.get(), plan.width, plan.height));
     RETURN_IF_ERROR(HandOverConsole(std::move(console), setup));
   }
-  setup.stage = Stage::kWorkingDirectory;
+  setup.Enter(Stage::kWorkingDirectory);
   ASSIGN_OR_RETURN(setup.cwd,
                    OpenWorkingDirectory(setup.root.get(), plan.cwd,
                                         IfMissing::kFail, setup.outside));

@@ -56,37 +56,37 @@ namespace {
 absl::Status SetUpMounts(const plan::InitPlan& plan,
                          const std::vector<int>& id_maps, Setup& setup,
                          std::vector<std::string>& degraded) {
-  setup.stage = Stage::kMounts;
+  setup.Enter(Stage::kMounts, "init: open what is bound");
   const int user_namespace = setup.user_namespace.get();
   ASSIGN_OR_RETURN(std::vector<UniqueFd> sources,
                    OpenBindSources(plan, id_maps, user_namespace));
-  setup.stage = Stage::kRootfs;
+  setup.Enter(Stage::kRootfs, "init: leave the host's peers");
   RETURN_IF_ERROR(DetachFromHost());
-  setup.stage = Stage::kMounts;
+  setup.Enter(Stage::kMounts, "init: mount images");
   RETURN_IF_ERROR(OpenImageSources(plan, id_maps, user_namespace, sources));
-  setup.stage = Stage::kRootfs;
+  setup.Enter(Stage::kRootfs);
   ASSIGN_OR_RETURN(setup.root, MountRootfs(plan.rootfs(), user_namespace));
-  setup.stage = Stage::kMounts;
+  setup.Enter(Stage::kMounts);
   RETURN_IF_ERROR(FillVolumes(plan, sources, setup.root.get()));
   RETURN_IF_ERROR(MakeMounts(plan, sources, setup.root.get(), degraded));
-  setup.stage = Stage::kDevices;
+  setup.Enter(Stage::kDevices);
   RETURN_IF_ERROR(MakeDevices(plan, setup.root.get()));
   return MakeSymlinks(plan, setup.root.get());
 }
 
 absl::Status SetUpConsole(const plan::InitPlan& plan, Setup& setup) {
   if (!plan.terminal()) return absl::OkStatus();
-  setup.stage = Stage::kConsole;
+  setup.Enter(Stage::kConsole);
   ASSIGN_OR_RETURN(Console console, OpenConsole(setup.root.get(), 0, 0));
   RETURN_IF_ERROR(BindConsole(setup.root.get(), console.slave.get()));
   return HandOverConsole(std::move(console), setup);
 }
 
 absl::Status SetUpUser(const plan::InitPlan& plan, Setup& setup) {
-  setup.stage = Stage::kUser;
+  setup.Enter(Stage::kUser);
   RETURN_IF_ERROR(LookUpUser(plan.identity(), setup));
   if (plan.pause()) return absl::OkStatus();
-  setup.stage = Stage::kWorkingDirectory;
+  setup.Enter(Stage::kWorkingDirectory);
   ASSIGN_OR_RETURN(setup.cwd,
                    OpenWorkingDirectory(setup.root.get(), plan.cwd(),
                                         IfMissing::kMake, setup.outside));
@@ -94,10 +94,10 @@ absl::Status SetUpUser(const plan::InitPlan& plan, Setup& setup) {
 }
 
 absl::Status ProtectAndEnter(const plan::InitPlan& plan, Setup& setup) {
-  setup.stage = Stage::kPaths;
+  setup.Enter(Stage::kPaths);
   RETURN_IF_ERROR(ProtectPaths(plan, setup.root.get()));
   RETURN_IF_ERROR(MaskPaths(plan, setup.root.get(), setup.null.get()));
-  setup.stage = Stage::kRootfs;
+  setup.Enter(Stage::kRootfs, "init: enter the rootfs");
   if (plan.rootfs().read_only()) {
     RETURN_IF_ERROR(MakeRootReadOnly(setup.root.get()));
   }
@@ -126,7 +126,7 @@ absl::Status SetUp(const plan::InitPlan& plan,
                               &join.cgroup};
   for (int& fd : id_maps) others.push_back(&fd);
   RETURN_IF_ERROR(Begin(context.sync_fd, context.stdio, others, setup));
-  setup.stage = Stage::kNamespaces;
+  setup.Enter(Stage::kNamespaces);
   RETURN_IF_ERROR(EnterNamespaces(namespaces, join));
   setup.user_namespace.Reset(std::exchange(join.user, -1));
   setup.mounts = Mounts::kOwn;
@@ -139,10 +139,10 @@ absl::Status SetUp(const plan::InitPlan& plan,
   RETURN_IF_ERROR(SetUpUser(plan, setup));
   RETURN_IF_ERROR(SetUpConsole(plan, setup));
   RETURN_IF_ERROR(ProtectAndEnter(plan, setup));
-  setup.stage = Stage::kSysctl;
+  setup.Enter(Stage::kSysctl);
   RETURN_IF_ERROR(SetUpKernel(plan, namespaces, setup));
   if (!plan.pause()) {
-    setup.stage = Stage::kWorkingDirectory;
+    setup.Enter(Stage::kWorkingDirectory, "init: enter the working directory");
     RETURN_IF_ERROR(EnterWorkingDirectory(setup.cwd.get(), plan.cwd()));
   }
   return AssumeIdentity(plan.identity(), plan.oom_score_adj(), degraded, setup);
@@ -153,6 +153,8 @@ absl::Status SetUp(const plan::InitPlan& plan,
 void RunInit(const plan::InitPlan& plan, const plan::NamespacePlan& namespaces,
              const InitContext& context) {
   Setup setup;
+  setup.trace_steps = context.trace_steps;
+  setup.Enter(Stage::kSync);
   absl::Status status = SetUp(plan, namespaces, context, setup);
   if (!status.ok()) Fail(setup, status);
   if (!plan.pause()) {

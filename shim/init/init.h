@@ -46,6 +46,8 @@ struct InitContext {
   int stdio[3] = {-1, -1, -1};
   // A user namespace for each of plan.id_maps() (MakeIdMaps).
   std::vector<int> id_maps;
+  // READY tells when each step began.
+  bool trace_steps = false;
 };
 
 // Becomes the container's first process.

@@ -10,6 +10,7 @@
 #include "runtime/base/status.h"
 #include "runtime/sys/file.h"
 #include "shim/init/identity.h"
+#include "shim/init/note_step.h"
 #include "shim/init/proc_handle.h"
 #include "shim/init/program.h"
 
@@ -53,7 +54,7 @@ absl::Status HandOverConsole(Console console, Setup& setup) {
 absl::Status AssumeIdentity(const plan::Identity& identity,
                             int32_t oom_score_adj,
                             std::vector<std::string> degraded, Setup& setup) {
-  setup.stage = Stage::kIdentity;
+  setup.Enter(Stage::kIdentity);
   RETURN_IF_ERROR(SetOomScoreAdj(setup.proc.get(), oom_score_adj, degraded));
   RETURN_IF_ERROR(PrepareIdentity(identity, setup.proc.get(), degraded));
   OwnStdio(setup);
@@ -68,6 +69,11 @@ absl::Status AssumeIdentity(const plan::Identity& identity,
   for (std::string& what : degraded) {
     setup.ready.add_degraded(std::move(what));
   }
+  if (setup.trace_steps) {
+    // What comes after READY is one step: nothing more can be told.
+    NoteStep(StepName(Stage::kExec), setup.ready);
+    setup.trace_steps = false;
+  }
   return SendReady(setup.sync.get(), setup.ready);
 }
 
@@ -78,10 +84,10 @@ void Launch(const plan::Identity& identity, std::vector<std::string> args,
   }
   Program program(std::move(args), std::move(env));
   absl::Status status = InstallStdio(setup);
-  setup.stage = Stage::kSeccomp;
+  setup.Enter(Stage::kSeccomp);
   if (status.ok()) status = FinishIdentity(identity);
   if (status.ok()) {
-    setup.stage = Stage::kExec;
+    setup.Enter(Stage::kExec);
     status = program.Execute();
   }
   Fail(setup, status);

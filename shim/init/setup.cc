@@ -19,6 +19,7 @@
 #include "runtime/base/status.h"
 #include "runtime/sys/file.h"
 #include "runtime/sys/in_root.h"
+#include "shim/init/note_step.h"
 
 namespace gantry::init {
 namespace {
@@ -110,6 +111,11 @@ void DefaultSignals() {
 }
 
 }  // namespace
+
+void Setup::Enter(Stage next, const char* step) {
+  stage = next;
+  if (trace_steps) NoteStep(step == nullptr ? StepName(next) : step, ready);
+}
 
 absl::Status HideFromDebuggers() {
   if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0) return absl::OkStatus();

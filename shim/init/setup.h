@@ -20,8 +20,14 @@
 namespace gantry::init {
 
 struct Setup {
+  // Begins a step. In a start that is traced READY tells when, by the stage's
+  // name or by `step`: a stage may have several of them.
+  void Enter(Stage next, const char* step = nullptr);
+
   // The step at work, for the error.
   Stage stage = Stage::kSync;
+  // Until READY is sent.
+  bool trace_steps = false;
   UniqueFd sync;
   // The host's /dev/null, verified to be it.
   UniqueFd null;

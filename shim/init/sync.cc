@@ -139,6 +139,11 @@ const char* StageName(Stage stage) {
   return "set up";
 }
 
+std::string StepName(Stage stage) {
+  return absl::StrCat(
+      "init: ", stage == Stage::kExec ? "run the program" : StageName(stage));
+}
+
 absl::StatusOr<SyncPair> MakeSyncPair() {
   ASSIGN_OR_RETURN(auto pair, sys::SocketPair());
   SyncPair sync{std::move(pair.first), std::move(pair.second)};

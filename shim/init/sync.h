@@ -16,6 +16,7 @@
 #define GANTRY_SHIM_INIT_SYNC_H_
 
 #include <optional>
+#include <string>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -44,6 +45,8 @@ enum class Stage {
 
 // "mount", "resolve user", ...; "" for kExec, whose errors say it themselves.
 const char* StageName(Stage stage);
+// The same as the name of a step of a start: "init: resolve user".
+std::string StepName(Stage stage);
 
 // --- The shim's end ---
 
@@ -61,7 +64,7 @@ struct Report {
   Kind kind = Kind::kClosed;
   // kConsole: the pty's master.
   UniqueFd console;
-  // kReady: only `user` and `degraded` are set.
+  // kReady: only `user`, `degraded` and `steps` are set.
   shim::Started ready;
   // kFailed: never OK; code, message and errno (ErrnoOf) as the child had them.
   absl::Status failure;

@@ -99,6 +99,11 @@ TEST_F(Sync, AnExecFailureSpeaksForItself) {
             "exec \"foo\": ENOENT: No such file or directory");
 }
 
+TEST(StepName, IsThereForEveryStage) {
+  EXPECT_EQ(StepName(Stage::kRootfs), "init: set up rootfs");
+  EXPECT_EQ(StepName(Stage::kExec), "init: run the program");
+}
+
 TEST_F(Sync, LongFailuresAreCut) {
   SendFailed(pair_.child.get(), Stage::kExec,
              absl::InternalError(std::string(100000, 'x')));

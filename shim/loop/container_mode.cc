@@ -4,10 +4,10 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <utility>
-#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -20,6 +20,7 @@
 #include "runtime/sys/seqpacket.h"
 #include "runtime/wire/envelope_channel.h"
 #include "shim/donation.h"
+#include "shim/init/note_step.h"
 #include "shim/loop/container_shim.h"
 #include "shim/loop/own_process.h"
 
@@ -83,23 +84,31 @@ int RunContainerMode() {
   mallopt(M_TRIM_THRESHOLD, 64 * 1024);
   mallopt(M_TOP_PAD, 16 * 1024);
   mallopt(M_MMAP_THRESHOLD, 64 * 1024);
+  // Before it is known whether it will be asked for.
+  const int64_t begun_at = RealClock().BootNanos();
   absl::StatusOr<std::unique_ptr<plan::ContainerPlan>> plan = ReadPlan();
   if (!plan.ok()) return FailEarly(plan.status());
+  Started begun;
+  const bool trace = (*plan)->trace_steps();
+  if (trace) {
+    init::NoteStep("shim: read the plan", begun_at, begun);
+    init::NoteStep("shim: shield the process", begun);
+  }
   const size_t donated = DonationOrder(**plan).size();
   absl::Status status =
       KeepOnlyFds(kFirstDonatedFd + static_cast<int>(donated));
   if (status.ok()) status = ShieldOwnProcess("gantry-shim");
   if (!status.ok()) return FailEarly(status);
 
-  std::vector<std::string> degraded;
   if (const int score = (*plan)->shim_oom_score_adj(); score != 0) {
     const absl::Status scored = SetOwnOomScore(score);
     if (!scored.ok()) {
-      degraded.push_back(absl::StrCat("shim oom_score_adj ", score, ": ",
+      begun.add_degraded(absl::StrCat("shim oom_score_adj ", score, ": ",
                                       ErrnoName(ErrnoOf(scored))));
     }
   }
   if ((*plan)->cgroup().await_placement()) {
+    if (trace) init::NoteStep("shim: wait for its place", begun);
     status = AwaitPlacement();
     if (!status.ok()) return FailEarly(status);
   }
@@ -108,7 +117,7 @@ int RunContainerMode() {
   if (!loop.ok()) return FailEarly(loop.status());
   const Donation numbers = DonatedNumbers(**plan);
   ContainerShim shim(**loop, RealClock(), *std::move(plan),
-                     TakeOwnership(numbers), std::move(degraded));
+                     TakeOwnership(numbers), std::move(begun));
   shim.Start();
   // An error of the loop is the kernel's: leaving is all that is left, and init
   // dies with us.

@@ -15,6 +15,7 @@
 #include "shim/donation.h"
 #include "shim/init/id_maps.h"
 #include "shim/init/init.h"
+#include "shim/init/note_step.h"
 #include "shim/loop/own_process.h"
 #include "shim/process/exec_template.h"
 
@@ -56,39 +57,46 @@ Error ErrorOf(const absl::Status& status) {
 
 ContainerShim::ContainerShim(sys::EpollLoop& loop, const Clock& clock,
                              std::unique_ptr<plan::ContainerPlan> plan,
-                             OwnedDonation donated,
-                             std::vector<std::string> degraded)
+                             OwnedDonation donated, Started begun)
     : loop_(loop),
       clock_(clock),
       plan_(std::move(plan)),
       donated_(std::move(donated)),
       children_(loop, [this](pid_t pid, int status) { OnReaped(pid, status); }),
-      server_(loop, [this](ClientId client, Envelope request,
-                           std::vector<UniqueFd> fds) {
-        OnRequest(client, std::move(request), std::move(fds));
-      }) {
-  for (std::string& line : degraded) started_.add_degraded(std::move(line));
-}
+      server_(
+          loop,
+          [this](ClientId client, Envelope request, std::vector<UniqueFd> fds) {
+            OnRequest(client, std::move(request), std::move(fds));
+          }),
+      started_(std::move(begun)) {}
 
 void ContainerShim::Start() {
   const absl::Status status = TryStart();
   if (!status.ok()) Fail(status);
 }
 
+void ContainerShim::Enter(absl::string_view step) {
+  if (plan_->trace_steps()) init::NoteStep(step, started_);
+}
+
 absl::Status ContainerShim::TryStart() {
+  Enter("shim: listen");
   ASSIGN_OR_RETURN(starter_, server_.Adopt(std::move(donated_.handshake)));
   RETURN_IF_ERROR(CheckPlan(*plan_));
   RETURN_IF_ERROR(children_.Begin());
   RETURN_IF_ERROR(server_.Listen(donated_.run_directory.get(), kSocketName));
   listening_ = true;
+  Enter("shim: make the cgroup");
   ASSIGN_OR_RETURN(std::unique_ptr<ContainerCgroup> cgroup,
                    ContainerCgroup::Open(plan_->cgroup()));
   RETURN_IF_ERROR(cgroup->Create(plan_->cgroup()));
   cgroup_ = std::move(cgroup);
   if (!plan_->init().pause()) {
+    Enter("shim: set up streams");
     ASSIGN_OR_RETURN(io_, ContainerIo::Make(loop_, clock_, plan_->stdio(),
                                             std::move(donated_.log)));
   }
+  Enter("shim: clone init");
   RETURN_IF_ERROR(CloneInit());
   setup_ = std::make_unique<SetupWatch>(
       loop_, std::move(init_.sync),
@@ -104,6 +112,7 @@ absl::Status ContainerShim::CloneInit() {
     RETURN_IF_ERROR(sys::SetNs(donated_.pid.get(), CLONE_NEWPID));
   }
   init::InitContext context;
+  context.trace_steps = plan_->trace_steps();
   context.join.network = donated_.network.get();
   context.join.ipc = donated_.ipc.get();
   context.join.uts = donated_.uts.get();
@@ -142,6 +151,8 @@ void ContainerShim::OnSetup(SetupResult result) {
 }
 
 absl::Status ContainerShim::BecomeRunning(SetupResult& result) {
+  started_.mutable_steps()->MergeFrom(result.ready.steps());
+  Enter("shim: tell the server");
   if (result.console.valid()) {
     if (io_ == nullptr) return absl::InternalError("a pause has a terminal");
     RETURN_IF_ERROR(io_->SetConsole(std::move(result.console)));
@@ -164,6 +175,8 @@ absl::Status ContainerShim::BecomeRunning(SetupResult& result) {
   event.set_version(1);
   *event.mutable_started() = started_;
   server_.Send(starter_, event);
+  // Nobody else asks for them.
+  started_.clear_steps();
   malloc_trim(0);
   return absl::OkStatus();
 }

@@ -47,10 +47,11 @@ struct OwnedDonation {
 
 class ContainerShim {
  public:
-  // `degraded`: what the kernel did not allow the shim itself.
+  // `begun`: what is to be told with the start: what the kernel did not allow
+  // the shim itself, and the steps so far.
   ContainerShim(sys::EpollLoop& loop, const Clock& clock,
                 std::unique_ptr<plan::ContainerPlan> plan,
-                OwnedDonation donated, std::vector<std::string> degraded);
+                OwnedDonation donated, Started begun);
   ContainerShim(const ContainerShim&) = delete;
   ContainerShim& operator=(const ContainerShim&) = delete;
 
@@ -65,6 +66,8 @@ class ContainerShim {
   static constexpr size_t kMaxKeptExits = 64;
 
   absl::Status TryStart();
+  // A step of the start begins, if it is traced.
+  void Enter(absl::string_view step);
   absl::Status CloneInit();
   void OnSetup(SetupResult result);
   absl::Status BecomeRunning(SetupResult& result);

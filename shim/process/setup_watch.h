@@ -23,7 +23,7 @@ struct SetupResult {
   absl::Status status;
   // The pty's master, if there is a terminal.
   UniqueFd console;
-  // `user` and `degraded` only.
+  // `user`, `degraded` and `steps` only.
   Started ready;
 };
 
