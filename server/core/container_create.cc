@@ -200,7 +200,8 @@ work::Task<absl::StatusOr<std::string>> ContainerService::Create(
   co_return container.id();
 }
 
-work::Task<absl::Status> RunPause(Node& node, record::PodRecord& pod) {
+work::Task<absl::Status> RunPause(Node& node, record::PodRecord& pod,
+                                  StepScope steps) {
   record::ContainerRecord pause;
   pause.set_id(NewId());
   pause.set_pod_id(pod.id());
@@ -212,7 +213,7 @@ work::Task<absl::Status> RunPause(Node& node, record::PodRecord& pod) {
   pod.set_pause_id(pause.id());
   CO_RETURN_IF_ERROR(SaveRecord(node, pod));
   CO_RETURN_IF_ERROR(CreateRecord(node, pause));
-  co_return co_await LaunchContainer(node, pause.id());
+  co_return co_await LaunchContainer(node, pause.id(), steps);
 }
 
 }  // namespace gantry::core

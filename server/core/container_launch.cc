@@ -21,6 +21,7 @@
 #include "server/core/container_steps.h"
 #include "server/core/image_volumes.h"
 #include "server/core/process_identity.h"
+#include "server/core/steps.h"
 
 namespace gantry::core {
 namespace {
@@ -120,11 +121,13 @@ absl::Status CountVolumes(Node& node,
 }
 
 absl::StatusOr<Prepared> Prepare(Node& node,
-                                 const record::ContainerRecord& container) {
+                                 const record::ContainerRecord& container,
+                                 StepSpan& step) {
   Prepared prepared;
   ASSIGN_OR_RETURN(
       prepared.plan,
       plan::BuildPlan(container.spec(), node.host_facts, node.seccomp));
+  step.Next("make and open what the shim gets");
   RETURN_IF_ERROR(MakeImageVolumes(node.paths, container.spec()));
   RETURN_IF_ERROR(CountVolumes(node, container));
   ASSIGN_OR_RETURN(prepared.run_dir, MakeRunDirectory(node, container.id()));
@@ -136,12 +139,14 @@ absl::StatusOr<Prepared> Prepare(Node& node,
                    OpenJoined(node, container, prepared.plan.namespaces()));
   prepared.plan.mutable_cgroup()->set_await_placement(
       NeedsPlacement(container.spec().cgroup_path()));
+  prepared.plan.set_trace_steps(step.inside().is_watched());
   return prepared;
 }
 
 work::Task<absl::StatusOr<shim_client::Launched>> Launch(
-    Node& node, record::ContainerRecord container) {
-  CO_ASSIGN_OR_RETURN(Prepared prepared, Prepare(node, container));
+    Node& node, record::ContainerRecord container, StepScope steps) {
+  StepSpan step(steps, "make the plan");
+  CO_ASSIGN_OR_RETURN(Prepared prepared, Prepare(node, container, step));
   shim_client::LaunchRequest request;
   request.container_id = container.id();
   request.plan = prepared.plan.SerializeAsString();
@@ -155,7 +160,17 @@ work::Task<absl::StatusOr<shim_client::Launched>> Launch(
       return PlaceShim(node, container, shim);
     };
   }
-  co_return co_await node.launcher.Launch(std::move(request));
+  if (steps.is_watched()) {
+    request.on_step = [&step](absl::string_view name) { step.Next(name); };
+  }
+  absl::StatusOr<shim_client::Launched> launched =
+      co_await node.launcher.Launch(std::move(request));
+  if (launched.ok()) {
+    AddShimSteps(launched->started, node.clock, step.inside());
+    // They are no part of the record.
+    launched->started.clear_steps();
+  }
+  co_return launched;
 }
 
 // The attempt left nothing but the record and the writable layer.
@@ -175,8 +190,10 @@ work::Task<absl::Status> NoteStartError(Node& node, std::string id,
 
 }  // namespace
 
-work::Task<absl::Status> LaunchContainer(Node& node, std::string id) {
+work::Task<absl::Status> LaunchContainer(Node& node, std::string id,
+                                         StepScope steps) {
   // 1. Written down first: a restart of the server looks for the shim then.
+  StepSpan step(steps, "write the record STARTING");
   absl::Status starting = co_await UpdateRecord(
       node, id, [&node](record::ContainerRecord& container) {
         container.set_state(record::ContainerRecord::STARTING);
@@ -186,9 +203,11 @@ work::Task<absl::Status> LaunchContainer(Node& node, std::string id) {
   CO_ASSIGN_OR_RETURN(ContainerPtr container, node.containers.Get(id));
 
   // 2. The shim does the rest and says how it went.
+  step.End();
   absl::StatusOr<shim_client::Launched> launched =
-      co_await Launch(node, *container);
+      co_await Launch(node, *container, steps);
   if (!launched.ok()) {
+    step.Next("undo the start");
     // A shim that was killed, or did not answer, has undone nothing.
     absl::Status killed =
         co_await KillRemains(node, container->spec().cgroup_path());
@@ -203,6 +222,7 @@ work::Task<absl::Status> LaunchContainer(Node& node, std::string id) {
   }
 
   // 3. Running; from now on its end is awaited.
+  step.Next("write the record RUNNING");
   Shims::Ptr client = std::move(launched->client);
   node.shims.Put(id, client);
   RecordChange run =
@@ -218,12 +238,15 @@ work::Task<absl::Status> LaunchContainer(Node& node, std::string id) {
   co_return running;
 }
 
-work::Task<absl::Status> ContainerService::Start(std::string id) {
+work::Task<absl::Status> ContainerService::Start(std::string id,
+                                                 StepScope steps) {
+  StepSpan waiting(steps, "wait for the pod's turn");
   co_await node_.executor.Schedule();
   CO_ASSIGN_OR_RETURN(ContainerPtr container, node_.containers.Get(id));
   id = container->id();
   work::KeyedLock::Guard guard =
       co_await node_.pod_locks.Acquire(container->pod_id());
+  waiting.End();
   CO_ASSIGN_OR_RETURN(container, node_.containers.Get(id));
   if (container->start_unacknowledged() &&
       container->state() == record::ContainerRecord::RUNNING &&
@@ -242,7 +265,7 @@ work::Task<absl::Status> ContainerService::Start(std::string id) {
     co_return absl::FailedPreconditionError(absl::StrCat(
         "start container ", id, ": its pod ", pod->id(), " is not READY"));
   }
-  absl::Status launched = co_await LaunchContainer(node_, id);
+  absl::Status launched = co_await LaunchContainer(node_, id, steps);
   co_return Annotate(launched, absl::StrCat("start container ", id));
 }
 

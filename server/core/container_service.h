@@ -23,6 +23,7 @@
 #include "server/core/index.h"
 #include "server/core/node.h"
 #include "server/core/requests.h"
+#include "server/core/steps.h"
 #include "server/work/task.h"
 
 namespace gantry::core {
@@ -38,7 +39,7 @@ class ContainerService {
 
   // OK once the program was executed. FAILED_PRECONDITION unless CREATED, or
   // RUNNING by a start whose client was not told (AcknowledgeStart).
-  work::Task<absl::Status> Start(std::string id);
+  work::Task<absl::Status> Start(std::string id, StepScope steps = {});
 
   // The client of a start is there to be told: a repeated Start is a mistake
   // from now on. To be called right before the answer; does not block.

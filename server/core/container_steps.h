@@ -15,6 +15,7 @@
 #include "proto/record.pb.h"
 #include "server/core/index.h"
 #include "server/core/node.h"
+#include "server/core/steps.h"
 #include "server/work/task.h"
 
 namespace gantry::core {
@@ -32,7 +33,8 @@ work::Task<absl::Status> UpdateRecord(Node& node, std::string id,
 // Makes the container's processes: CREATED to RUNNING, or to EXITED with
 // reason StartError, of which nothing but the record and the writable layer
 // remains then.
-work::Task<absl::Status> LaunchContainer(Node& node, std::string id);
+work::Task<absl::Status> LaunchContainer(Node& node, std::string id,
+                                         StepScope steps);
 
 // Kills everything of the container and waits until its end is noted down.
 // OK if it does not run. DEADLINE_EXCEEDED if the kernel keeps it alive.

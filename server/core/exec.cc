@@ -57,7 +57,7 @@ work::Task<void> KillExec(Shims::Ptr shim, std::string exec_id) {
 
 work::Task<absl::StatusOr<ExecResult>> ExecService::ExecSync(
     std::string container_id, std::vector<std::string> args,
-    absl::Duration timeout) {
+    absl::Duration timeout, StepScope steps) {
   CO_ASSIGN_OR_RETURN(ContainerPtr container,
                       node_.containers.Get(container_id));
   const std::string what = absl::StrCat("exec in container ", container->id());
@@ -71,12 +71,14 @@ work::Task<absl::StatusOr<ExecResult>> ExecService::ExecSync(
   }
 
   // 1. The pipes are ours: what the program writes does not pass the shim.
+  StepSpan step(steps, "make pipes");
   std::vector<UniqueFd> for_program;
   Outputs outputs;
   CO_ASSIGN_OR_RETURN(outputs.out, Collect(node_, for_program));
   CO_ASSIGN_OR_RETURN(outputs.err, Collect(node_, for_program));
 
   // 2. The clock runs from before the start.
+  step.Next("start the program");
   shim::ExecRequest request = MakeRequest(args);
   const std::string exec_id = request.exec_id();
   work::OneShot<bool> late(node_.executor);
@@ -95,9 +97,11 @@ work::Task<absl::StatusOr<ExecResult>> ExecService::ExecSync(
   if (late.IsSet()) co_await KillExec(shim, exec_id);
 
   // 3. Its end. What a child of it may still write is not waited for.
+  step.Next("run the program");
   absl::StatusOr<int> exit_code = co_await shim->WaitExec(exec_id);
   // Claims the shot, so that a timer that fires from now on kills nobody.
   const bool was_late = !late.Set(false);
+  step.Next("collect its output");
   outputs.out->FinishNow();
   outputs.err->FinishNow();
   shim_client::Collected out = co_await outputs.out->Wait();

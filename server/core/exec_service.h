@@ -13,6 +13,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "server/core/node.h"
+#include "server/core/steps.h"
 #include "server/work/task.h"
 
 namespace gantry::core {
@@ -38,7 +39,8 @@ class ExecService {
   // hold the answer.
   work::Task<absl::StatusOr<ExecResult>> ExecSync(std::string container_id,
                                                   std::vector<std::string> args,
-                                                  absl::Duration timeout);
+                                                  absl::Duration timeout,
+                                                  StepScope steps = {});
 
  private:
   Node& node_;

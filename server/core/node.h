@@ -26,6 +26,7 @@
 #include "server/core/paths.h"
 #include "server/core/pod_cidr.h"
 #include "server/core/shims.h"
+#include "server/core/steps.h"
 #include "server/shim/launcher.h"
 #include "server/work/executor.h"
 #include "server/work/keyed_lock.h"
@@ -85,6 +86,8 @@ struct Node {
   const cgroup::systemd::Units* units = nullptr;
   // New pods are slices of systemd's; `units` is there then.
   bool systemd_driver = false;
+  // Who is told where the time of calls went; empty: nothing is measured.
+  std::vector<StepObserver*> step_observers = {};
 };
 
 }  // namespace gantry::core

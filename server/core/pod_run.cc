@@ -23,6 +23,7 @@
 #include "server/core/publish.h"
 #include "server/core/records.h"
 #include "server/core/selinux_labels.h"
+#include "server/core/steps.h"
 #include "server/work/when_all.h"
 
 namespace gantry::core {
@@ -91,7 +92,9 @@ absl::StatusOr<std::string> AnswerRepeated(const record::PodRecord& first,
 // `result` and what else is referred to here and below: the caller's, which
 // waits.
 work::Task<void> WriteFiles(const PodRequest& request, int run_dir,
-                            const std::string& hostname, absl::Status& result) {
+                            const std::string& hostname, StepScope steps,
+                            absl::Status& result) {
+  StepSpan step(steps, "write files");
   result = WritePodFiles(run_dir, request, hostname);
   co_return;
 }
@@ -103,7 +106,8 @@ struct PodCgroup {
 };
 
 work::Task<void> MakeCgroup(Node& node, const record::PodRecord& pod,
-                            PodCgroup& cgroup) {
+                            StepScope steps, PodCgroup& cgroup) {
+  StepSpan step(steps, "make the cgroup");
   absl::Status& result = cgroup.made;
   result = co_await OnCgroup(node, pod.cgroup_path(), [&node, &pod] {
     return MakePodCgroup(node, pod);
@@ -115,8 +119,9 @@ work::Task<void> MakeCgroup(Node& node, const record::PodRecord& pod,
 // Its record is written while they are made.
 work::Task<void> PinNamespaces(Node& node, const record::PodRecord& pod,
                                const PodRequest& request, int run_dir,
-                               const std::string& hostname,
+                               const std::string& hostname, StepScope steps,
                                absl::Status& result) {
+  StepSpan step(steps, "make namespaces");
   const bool own_user = pod.namespaces().has_user();
   if (!pod.own_network() && !pod.own_ipc() && !pod.own_uts() && !own_user) {
     result = CreateRecord(node, pod);
@@ -134,7 +139,8 @@ work::Task<void> PinNamespaces(Node& node, const record::PodRecord& pod,
   pin.shm_context = pod.own_ipc() ? PodFileLabel(node, pod) : "";
   pin.sysctls = request.sysctls;
   if (pod.own_network()) pin.sysctls.merge(NetworkSysctls(HostHasIpv6()));
-  pin.meanwhile = [&node, &pod, &recorded] {
+  pin.meanwhile = [&node, &pod, &recorded, &step] {
+    StepSpan write(step.inside(), "write the record CREATING");
     recorded = CreateRecord(node, pod);
   };
   result = co_await node.launcher.PinNamespaces(std::move(pin));
@@ -145,8 +151,9 @@ work::Task<void> PinNamespaces(Node& node, const record::PodRecord& pod,
 using Addresses = absl::StatusOr<std::vector<net::IpAddress>>;
 
 work::Task<void> JoinNetwork(Node& node, const record::PodRecord& pod,
-                             const PodRequest& request, PodCgroup& cgroup,
-                             Addresses& result) {
+                             const PodRequest& request, StepScope steps,
+                             PodCgroup& cgroup, Addresses& result) {
+  StepSpan step(steps, "put the pod on the network");
   net::PodDns dns = {request.dns.servers, request.dns.searches,
                      request.dns.options};
   auto await_cgroup = [&cgroup] {
@@ -159,9 +166,10 @@ work::Task<void> JoinNetwork(Node& node, const record::PodRecord& pod,
 }  // namespace
 
 work::Task<absl::Status> MakePod(Node& node, record::PodRecord& pod,
-                                 const PodRequest& request) {
+                                 const PodRequest& request, StepScope steps) {
   // 1. Its directory, and in it what tells of its cgroup: by these a start of
   //    the server finds what there is of a pod without a record.
+  StepSpan step(steps, "make the run directory");
   CO_RETURN_IF_ERROR(sys::MkdirAllAt(AT_FDCWD, node.paths.PodRun(pod.id()),
                                      kPrivateDirectory));
   CO_ASSIGN_OR_RETURN(UniqueFd run,
@@ -171,6 +179,7 @@ work::Task<absl::Status> MakePod(Node& node, record::PodRecord& pod,
                                         pod.cgroup_path(), kPrivateFile,
                                         sys::Durability::kCrash));
   const std::string hostname = PodHostname(request, pod.id(), HostName());
+  step.End();
 
   // 2. Its namespaces, pinned by mounts in that directory, and its record.
   // 3. Side by side: its network, if it has one of its own, which takes most of
@@ -182,14 +191,14 @@ work::Task<absl::Status> MakePod(Node& node, record::PodRecord& pod,
   Addresses addresses = std::vector<net::IpAddress>();
   std::vector<work::Task<void>> first, then;
   first.push_back(
-      PinNamespaces(node, pod, request, run.get(), hostname, pinned));
+      PinNamespaces(node, pod, request, run.get(), hostname, steps, pinned));
   if (pod.own_network()) {
-    then.push_back(JoinNetwork(node, pod, request, cgroup, addresses));
+    then.push_back(JoinNetwork(node, pod, request, steps, cgroup, addresses));
   }
   auto& beside = pod.own_network() ? then : first;
   beside.push_back(work::OnExecutor(
-      node.executor, WriteFiles(request, run.get(), hostname, written)));
-  beside.push_back(MakeCgroup(node, pod, cgroup));
+      node.executor, WriteFiles(request, run.get(), hostname, steps, written)));
+  beside.push_back(MakeCgroup(node, pod, steps, cgroup));
   co_await work::Overlap(node.executor, std::move(first));
   CO_RETURN_IF_ERROR(pinned);
   co_await work::Overlap(node.executor, std::move(then));
@@ -198,19 +207,23 @@ work::Task<absl::Status> MakePod(Node& node, record::PodRecord& pod,
   CO_RETURN_IF_ERROR(written);
 
   // 4. The file that names its address.
+  step.Next("write hosts");
   for (const net::IpAddress& ip : *addresses) pod.add_ips(ip.ToString());
   const std::string address = pod.ips().empty() ? "" : pod.ips(0);
   CO_RETURN_IF_ERROR(WriteHostsFile(run.get(), request, hostname, address));
 
   // 5. Someone to hold the PID namespace, if containers share one.
   if (pod.namespaces().pid() == spec::POD) {
-    absl::Status pausing = co_await RunPause(node, pod);
+    step.Next("run the pause");
+    absl::Status pausing = co_await RunPause(node, pod, step.inside());
     CO_RETURN_IF_ERROR(pausing) << "run the pod's pause";
   }
   co_return absl::OkStatus();
 }
 
-work::Task<absl::StatusOr<std::string>> PodService::Run(PodRequest request) {
+work::Task<absl::StatusOr<std::string>> PodService::Run(PodRequest request,
+                                                        StepScope steps) {
+  StepSpan step(steps, "wait for the name's turn");
   co_await node_.executor.Schedule();
   const std::string name = PodName(request.metadata);
   // A repeated request waits here for the first one's end.
@@ -225,14 +238,17 @@ work::Task<absl::StatusOr<std::string>> PodService::Run(PodRequest request) {
     CO_RETURN_IF_ERROR(removed) << "remove the half-made pod of that name";
   }
 
+  step.End();
   record::PodRecord pod = NewRecord(node_, request, name);
   work::KeyedLock::Guard pod_guard = co_await node_.pod_locks.Acquire(pod.id());
-  absl::Status made = co_await MakePod(node_, pod, request);
+  absl::Status made = co_await MakePod(node_, pod, request, steps);
   if (made.ok()) {
+    step.Next("write the record READY");
     pod.set_state(record::PodRecord::READY);
     made = SaveRecord(node_, pod);
   }
   if (!made.ok()) {
+    step.Next("take the pod down");
     // Without a record there is none to change.
     if (!node_.pods.Get(pod.id()).ok()) {
       pod.set_state(record::PodRecord::REMOVING);

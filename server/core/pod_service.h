@@ -20,6 +20,7 @@
 #include "server/core/index.h"
 #include "server/core/node.h"
 #include "server/core/requests.h"
+#include "server/core/steps.h"
 #include "server/work/task.h"
 
 namespace gantry::core {
@@ -33,7 +34,8 @@ class PodService {
       : node_(node), containers_(containers) {}
 
   // The id of a READY pod. ALREADY_EXISTS if the name is held by another.
-  work::Task<absl::StatusOr<std::string>> Run(PodRequest request);
+  work::Task<absl::StatusOr<std::string>> Run(PodRequest request,
+                                              StepScope steps = {});
 
   // Kills its containers, gives up its network and namespaces: NOT_READY.
   work::Task<absl::Status> Stop(std::string id);

@@ -10,6 +10,7 @@
 #include "proto/record.pb.h"
 #include "server/core/node.h"
 #include "server/core/requests.h"
+#include "server/core/steps.h"
 #include "server/work/task.h"
 
 namespace gantry::core {
@@ -17,11 +18,12 @@ namespace gantry::core {
 // Everything before the state READY, its record among it. On an error some of
 // it is there: the caller takes it down.
 work::Task<absl::Status> MakePod(Node& node, record::PodRecord& pod,
-                                 const PodRequest& request);
+                                 const PodRequest& request, StepScope steps);
 
 // The container that holds a shared PID namespace: makes it, runs it and notes
 // its id in `pod`.
-work::Task<absl::Status> RunPause(Node& node, record::PodRecord& pod);
+work::Task<absl::Status> RunPause(Node& node, record::PodRecord& pod,
+                                  StepScope steps);
 
 // Kills the pod's containers (they stay, EXITED), then gives up network and
 // namespaces. Goes on after an error and returns the first.

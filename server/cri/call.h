@@ -9,6 +9,7 @@
 #ifndef GANTRY_SERVER_CRI_CALL_H_
 #define GANTRY_SERVER_CRI_CALL_H_
 
+#include <memory>
 #include <string>
 #include <utility>
 
@@ -17,6 +18,8 @@
 #include "absl/strings/string_view.h"
 #include "grpcpp/server_context.h"
 #include "grpcpp/support/server_callback.h"
+#include "server/core/node.h"
+#include "server/core/steps.h"
 #include "server/work/cancellation.h"
 #include "server/work/task.h"
 #include "server/work/task_scope.h"
@@ -29,6 +32,8 @@ struct CallName {
   const char* verb;
   // The id or name it is about; may be empty.
   std::string object;
+  // Where its time goes; null: nobody watches.
+  std::shared_ptr<core::Steps> steps;
 };
 
 // `status` for the client; logged if it is an error.
@@ -41,7 +46,17 @@ template <typename Response>
 void FinishCall(grpc::ServerUnaryReactor* reactor, const CallName& call,
                 absl::StatusOr<Response> result, Response* response) {
   if (result.ok()) *response = *std::move(result);
-  reactor->Finish(EndOfCall(call, result.status()));
+  const grpc::Status end = EndOfCall(call, result.status());
+  if (call.steps != nullptr) call.steps->EndCall(result.status().code());
+  reactor->Finish(end);
+  if (call.steps != nullptr) call.steps->Tell(call.verb, call.object);
+}
+
+// A call that arrives now and whose steps are noted, if somebody watches.
+inline CallName Watched(const core::Node& node, const char* verb,
+                        std::string object) {
+  return {verb, std::move(object),
+          core::WatchCall(node.step_observers, node.clock)};
 }
 
 // For what is answered from memory.

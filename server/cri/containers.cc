@@ -122,20 +122,23 @@ grpc::ServerUnaryReactor* RuntimeRpcs::StartContainer(
     const runtime::v1::StartContainerRequest* request,
     runtime::v1::StartContainerResponse* response) {
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  CallName call =
+      Watched(services_.node, "StartContainer", request->container_id());
+  auto task = services_.containers.Start(call.object, {call.steps.get()});
   auto done = [this, context, reactor, response,
-               id = request->container_id()](absl::Status started) {
+               call = std::move(call)](absl::Status started) {
+    const std::string& id = call.object;
     // After a deadline or a lost connection the client may ask again.
     const bool told = started.ok() && !context->IsCancelled();
     absl::StatusOr<StartContainerResponse> result = StartContainerResponse();
     if (!started.ok()) result = std::move(started);
     if (told) services_.containers.NoteStartTold(id);
-    FinishCall(reactor, {"StartContainer", id}, std::move(result), response);
+    FinishCall(reactor, call, std::move(result), response);
     if (told) {
       services_.node.tasks.Start(services_.containers.AcknowledgeStart(id));
     }
   };
-  services_.node.tasks.Start(
-      services_.containers.Start(request->container_id()), std::move(done));
+  services_.node.tasks.Start(std::move(task), std::move(done));
   return reactor;
 }
 

@@ -29,7 +29,8 @@ absl::Status Check(const runtime::v1::ExecSyncRequest& request) {
 }
 
 work::Task<absl::StatusOr<ExecSyncResponse>> RunToItsEnd(
-    Services& services, const runtime::v1::ExecSyncRequest* request) {
+    Services& services, const runtime::v1::ExecSyncRequest* request,
+    core::StepScope steps) {
   CO_RETURN_IF_ERROR(Check(*request));
   // Not a pause: it is no container of the client.
   CO_ASSIGN_OR_RETURN(core::ContainerPtr container,
@@ -37,9 +38,9 @@ work::Task<absl::StatusOr<ExecSyncResponse>> RunToItsEnd(
   std::vector<std::string> args(request->cmd().begin(), request->cmd().end());
   std::string id = container->id();
   const absl::Duration timeout = absl::Seconds(request->timeout());
-  CO_ASSIGN_OR_RETURN(
-      core::ExecResult result,
-      co_await services.exec.ExecSync(std::move(id), std::move(args), timeout));
+  CO_ASSIGN_OR_RETURN(core::ExecResult result,
+                      co_await services.exec.ExecSync(
+                          std::move(id), std::move(args), timeout, steps));
   ExecSyncResponse response;
   response.set_stdout(std::move(result.stdout_data));
   response.set_stderr(std::move(result.stderr_data));
@@ -53,9 +54,10 @@ grpc::ServerUnaryReactor* RuntimeRpcs::ExecSync(
     grpc::CallbackServerContext* context,
     const runtime::v1::ExecSyncRequest* request,
     runtime::v1::ExecSyncResponse* response) {
-  return AnswerLater(services_.node.tasks, context,
-                     {"ExecSync", request->container_id()},
-                     RunToItsEnd(services_, request), response);
+  CallName call = Watched(services_.node, "ExecSync", request->container_id());
+  auto task = RunToItsEnd(services_, request, {call.steps.get()});
+  return AnswerLater(services_.node.tasks, context, std::move(call),
+                     std::move(task), response);
 }
 
 }  // namespace gantry::cri

@@ -29,11 +29,12 @@ std::string NameOf(const runtime::v1::PodSandboxMetadata& metadata) {
 }
 
 work::Task<absl::StatusOr<RunPodSandboxResponse>> Run(
-    Services& services, const runtime::v1::RunPodSandboxRequest* request) {
+    Services& services, const runtime::v1::RunPodSandboxRequest* request,
+    core::StepScope steps) {
   CO_ASSIGN_OR_RETURN(core::PodRequest pod,
                       PodRequestFromCri(*request, services.host));
   CO_ASSIGN_OR_RETURN(std::string id,
-                      co_await services.pods.Run(std::move(pod)));
+                      co_await services.pods.Run(std::move(pod), steps));
   RunPodSandboxResponse response;
   response.set_pod_sandbox_id(std::move(id));
   co_return response;
@@ -84,9 +85,11 @@ grpc::ServerUnaryReactor* RuntimeRpcs::RunPodSandbox(
     grpc::CallbackServerContext* context,
     const runtime::v1::RunPodSandboxRequest* request,
     runtime::v1::RunPodSandboxResponse* response) {
-  return AnswerLater(services_.node.tasks, context,
-                     {"RunPodSandbox", NameOf(request->config().metadata())},
-                     Run(services_, request), response);
+  CallName call = Watched(services_.node, "RunPodSandbox",
+                          NameOf(request->config().metadata()));
+  auto task = Run(services_, request, {call.steps.get()});
+  return AnswerLater(services_.node.tasks, context, std::move(call),
+                     std::move(task), response);
 }
 
 grpc::ServerUnaryReactor* RuntimeRpcs::StopPodSandbox(

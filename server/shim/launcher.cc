@@ -96,6 +96,10 @@ std::string SysctlPath(std::string key) {
   return key;
 }
 
+void NoteStep(const LaunchRequest& request, absl::string_view name) {
+  if (request.on_step) request.on_step(name);
+}
+
 shim::IdRange RangeOf(const spec::IdMapping& mapping) {
   return {mapping.container_id(), mapping.host_id(), mapping.length()};
 }
@@ -124,6 +128,7 @@ Launcher::Launcher(UniqueFd binary, std::shared_ptr<SpareNamespaces> spares,
       options_(options) {}
 
 work::Task<absl::StatusOr<Launched>> Launcher::Launch(LaunchRequest request) {
+  NoteStep(request, "execute the shim");
   CO_RETURN_IF_ERROR(CheckDonation(request));
   CO_ASSIGN_OR_RETURN(UniqueFd plan, sys::SealedMemfd("plan", request.plan));
   std::vector<int> donated;
@@ -146,6 +151,7 @@ work::Task<absl::StatusOr<Launched>> Launcher::Launch(LaunchRequest request) {
     co_return placed;
   }
 
+  NoteStep(request, "wait for the start");
   absl::StatusOr<Incoming> first =
       co_await AwaitMessage(loop_, executor_, shim.socket.get(),
                             shim.pidfd.get(), options_.start_timeout);
@@ -179,6 +185,7 @@ work::Task<absl::StatusOr<Launched>> Launcher::Launch(LaunchRequest request) {
 work::Task<absl::Status> Launcher::Place(const ShimProcess& shim,
                                          const LaunchRequest& request) {
   if (!request.place) co_return absl::OkStatus();
+  NoteStep(request, "place the shim");
   absl::Status placed = co_await request.place(shim.pid);
   if (placed.ok()) placed = sys::Send(shim.socket.get(), shim::kPlaced);
   co_return Annotate(placed, absl::StrCat("place shim ", shim.pid));

@@ -22,6 +22,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "proto/shim.pb.h"
@@ -54,6 +55,8 @@ struct LaunchRequest {
   // cgroup; set if and only if the plan has the shim await that. An error ends
   // the shim, which has made nothing then.
   std::function<work::Task<absl::Status>(pid_t)> place;
+  // A step of the launch begins: "execute the shim". May be empty.
+  std::function<void(absl::string_view)> on_step;
 };
 
 struct Launched {

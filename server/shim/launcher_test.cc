@@ -127,9 +127,15 @@ TEST_F(LauncherTest, TheShimGetsWhatIsDonatedAndNothingElse) {
   LaunchRequest request = RequestOf("starts");
   request.log_fd = log.get();
   request.join_fds = {net.get(), uts.get()};
+  std::vector<std::string> steps;
+  request.on_step = [&steps](absl::string_view step) {
+    steps.emplace_back(step);
+  };
   ASSERT_OK_AND_ASSIGN(Launched launched,
                        Await(launcher_->Launch(std::move(request))));
   EXPECT_EQ(launched.started.pid(), 42);
+  EXPECT_THAT(steps,
+              ::testing::ElementsAre("execute the shim", "wait for the start"));
   // number:inode of each descriptor that the shim found open.
   std::vector<std::string> found(launched.started.degraded().begin(),
                                  launched.started.degraded().end());
