@@ -17,6 +17,7 @@
 #include "runtime/sys/file.h"
 #include "server/config_keys.h"
 #include "server/core/layer_limit.h"
+#include "server/metrics/address.h"
 
 namespace gantry::server {
 namespace {
@@ -118,7 +119,7 @@ absl::Status TakeTop(Table& table, const ConfigFlags& flags, Config& config) {
   int seconds = static_cast<int>(absl::ToInt64Seconds(config.drain_timeout));
   RETURN_IF_ERROR(table.Take("drain_timeout_seconds", 0, 3600, seconds));
   config.drain_timeout = absl::Seconds(seconds);
-  return absl::OkStatus();
+  return table.Take("trace_steps", config.trace_steps);
 }
 
 absl::Status TakeSecurity(Table& top, Config::Security& security) {
@@ -353,6 +354,19 @@ absl::Status TakeStreaming(Table& top, Config::Streaming& streaming) {
   return table.CheckAllTaken();
 }
 
+absl::Status TakeMetrics(Table& top, Config::Metrics& metrics) {
+  ASSIGN_OR_RETURN(Table table, top.TakeTable("metrics"));
+  RETURN_IF_ERROR(table.Take("address", metrics.address));
+  if (!metrics.address.empty() &&
+      !metrics::ParseAddress(metrics.address).has_value()) {
+    return Bad(table.At("address"),
+               absl::StrCat("expected an IP address and a port, such as "
+                            "\"127.0.0.1:9323\" or \"[::1]:9323\", found \"",
+                            metrics.address, "\""));
+  }
+  return table.CheckAllTaken();
+}
+
 }  // namespace
 
 absl::StatusOr<Config> MakeConfig(absl::string_view toml_text,
@@ -371,6 +385,7 @@ absl::StatusOr<Config> MakeConfig(absl::string_view toml_text,
   RETURN_IF_ERROR(TakeCdi(top, config.cdi));
   RETURN_IF_ERROR(TakeThreads(top, config.threads));
   RETURN_IF_ERROR(TakeStreaming(top, config.streaming));
+  RETURN_IF_ERROR(TakeMetrics(top, config.metrics));
   RETURN_IF_ERROR(top.CheckAllTaken());
   return config;
 }

@@ -37,6 +37,8 @@ struct Config {
   std::string cgroup_driver = "auto";
   // How long calls under way may take to end after SIGTERM.
   absl::Duration drain_timeout = absl::Seconds(5);
+  // The log tells where the time of starts and execs went.
+  bool trace_steps = false;
 
   struct Security {
     // What a container gets whose client says nothing: CRI says unconfined.
@@ -150,6 +152,13 @@ struct Config {
     absl::Duration idle_timeout = absl::Hours(4);
     bool operator==(const Streaming&) const = default;
   } streaming;
+
+  // What Prometheus asks.
+  struct Metrics {
+    // "127.0.0.1:9323"; empty: it is not served.
+    std::string address;
+    bool operator==(const Metrics&) const = default;
+  } metrics;
 
   bool operator==(const Config&) const = default;
 };

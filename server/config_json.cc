@@ -21,6 +21,7 @@ std::string ConfigJson(const Config& config) {
       ",\"shim_path\":", json::Quote(config.shim_path),
       ",\"cgroup_driver\":", json::Quote(config.cgroup_driver),
       ",\"drain_timeout_seconds\":", absl::ToInt64Seconds(config.drain_timeout),
+      ",\"trace_steps\":", config.trace_steps ? "true" : "false",
       ",\"security\":{\"unset_seccomp_profile\":",
       config.security.default_seccomp_when_unset ? "\"runtime-default\""
                                                  : "\"unconfined\"",
@@ -72,7 +73,8 @@ std::string ConfigJson(const Config& config) {
       ",\"port\":", config.streaming.port,
       ",\"certificate\":", json::Quote(config.streaming.certificate),
       ",\"idle_timeout_seconds\":",
-      absl::ToInt64Seconds(config.streaming.idle_timeout), "}}");
+      absl::ToInt64Seconds(config.streaming.idle_timeout),
+      "},\"metrics\":{\"address\":", json::Quote(config.metrics.address), "}}");
 }
 
 }  // namespace gantry::server

@@ -39,6 +39,7 @@ log_level = "debug"
 cgroup_driver = "systemd"
 shim_path = "/opt/gantry-shim"
 drain_timeout_seconds = 0
+trace_steps = true
 [security]
 unset_seccomp_profile = "runtime-default"
 [network]
@@ -84,6 +85,8 @@ port = 10010
 certificate = "/s.pem"
 key = "/s.key"
 idle_timeout_seconds = 60
+[metrics]
+address = "[::1]:9323"
 )";
   ASSERT_OK_AND_ASSIGN(Config config, MakeConfig(text, "f", {}));
   EXPECT_EQ(config.root, "/r");
@@ -93,6 +96,8 @@ idle_timeout_seconds = 60
   EXPECT_EQ(config.cgroup_driver, "systemd");
   EXPECT_EQ(config.shim_path, "/opt/gantry-shim");
   EXPECT_EQ(config.drain_timeout, absl::ZeroDuration());
+  EXPECT_TRUE(config.trace_steps);
+  EXPECT_EQ(config.metrics.address, "[::1]:9323");
   EXPECT_TRUE(config.security.default_seccomp_when_unset);
   EXPECT_EQ(config.network.provider, "none");
   EXPECT_EQ(config.network.bridge, "pods0");
@@ -169,6 +174,10 @@ TEST(Config, MistakesAreToldWithTheirLine) {
       {"drain_timeout_seconds = -1", "f:1: drain_timeout_seconds: ", "0 to"},
       {"drain_timeout_seconds = '5'",
        "f:1: drain_timeout_seconds: ", "found a string"},
+      {"trace_steps = 1", "f:1: trace_steps: ", "true or false"},
+      {"[metrics]\naddress = 'localhost:9323'",
+       "f:2: metrics.address: ", "\"[::1]:9323\", found \"localhost:9323\""},
+      {"[metrics]\nport = 1", "f:2: metrics.port: ", "unknown key"},
       {"[security]\nunset_seccomp_profile = 'none'",
        "f:2: security.unset_seccomp_profile: ", "\"runtime-default\""},
       {"[security]\nselinux = true", "f:2: security.selinux: ", "unknown key"},

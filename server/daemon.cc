@@ -26,11 +26,16 @@
 #include "server/config_json.h"
 #include "server/core/cgroups.h"
 #include "server/core/recovery.h"
+#include "server/core/step_log.h"
 #include "server/cri/services.h"
+#include "server/cri/version.h"
 #include "server/grpc_server.h"
 #include "server/host.h"
 #include "server/kernel.h"
 #include "server/layer_labels.h"
+#include "server/metrics/address.h"
+#include "server/metrics/endpoint.h"
+#include "server/metrics/metrics.h"
 #include "server/pod_network.h"
 #include "server/run_mount.h"
 #include "server/stores.h"
@@ -160,6 +165,9 @@ struct Daemon::Parts {
   std::unique_ptr<http::Client> http;
   std::unique_ptr<net::PodNetwork> network;
   std::unique_ptr<core::PodCidr> pod_cidr;
+  core::StepLog step_log;
+  // Null unless somebody may ask for them.
+  std::unique_ptr<metrics::Metrics> metrics;
   CgroupDriver cgroup_driver;
   // Where systemd answers, whatever the driver: pods of before may be its.
   std::unique_ptr<const cgroup::systemd::Units> units;
@@ -186,6 +194,7 @@ struct Daemon::Parts {
   std::unique_ptr<core::StreamService> streams;
   std::unique_ptr<streaming::StreamServer> stream_server;
   std::unique_ptr<cri::Services> services;
+  std::unique_ptr<metrics::Endpoint> metrics_endpoint;
   std::unique_ptr<GrpcServer> grpc;
 };
 
@@ -257,6 +266,13 @@ absl::Status Daemon::Parts::OpenParts() {
 }
 
 absl::Status Daemon::Parts::Build() {
+  std::vector<core::StepObserver*> observers;
+  if (config.trace_steps) observers.push_back(&step_log);
+  if (!config.metrics.address.empty()) {
+    metrics = std::make_unique<metrics::Metrics>(cri::kRuntimeVersion,
+                                                 pod_index, container_index);
+    observers.push_back(metrics.get());
+  }
   node.reset(new core::Node{
       .paths = paths,
       .clock = RealClock(),
@@ -288,7 +304,8 @@ absl::Status Daemon::Parts::Build() {
       .cdi_directories = config.cdi.spec_dirs,
       .writable_layer_size = config.containers.writable_layer_size,
       .units = units.get(),
-      .systemd_driver = cgroup_driver.systemd});
+      .systemd_driver = cgroup_driver.systemd,
+      .step_observers = std::move(observers)});
   containers = std::make_unique<core::ContainerService>(*node);
   pods = std::make_unique<core::PodService>(*node, *containers);
   exec = std::make_unique<core::ExecService>(*node);
@@ -360,8 +377,15 @@ absl::StatusOr<std::unique_ptr<Daemon>> Daemon::Start(const Config& config) {
 }
 
 absl::Status Daemon::Serve() {
-  ASSIGN_OR_RETURN(parts_->grpc,
-                   GrpcServer::Start(parts_->config.socket, *parts_->services));
+  metrics::Metrics* const metrics = parts_->metrics.get();
+  if (metrics != nullptr) {
+    ASSIGN_OR_RETURN(parts_->metrics_endpoint,
+                     metrics::Endpoint::Start(
+                         *metrics::ParseAddress(parts_->config.metrics.address),
+                         [metrics] { return metrics->Text(); }));
+  }
+  ASSIGN_OR_RETURN(parts_->grpc, GrpcServer::Start(parts_->config.socket,
+                                                   *parts_->services, metrics));
   return absl::OkStatus();
 }
 

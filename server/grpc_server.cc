@@ -16,6 +16,7 @@
 #include "grpcpp/server_builder.h"
 #include "runtime/base/status.h"
 #include "server/health.pb.h"
+#include "server/metrics/call_metrics.h"
 #include "server/parse_errors.h"
 #include "server/socket_path.h"
 
@@ -43,7 +44,8 @@ void Configure(grpc::ServerBuilder& builder) {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(
-    const std::string& socket_path, cri::Services& services) {
+    const std::string& socket_path, cri::Services& services,
+    metrics::Metrics* metrics) {
   // gRPC itself would take a living server's socket away.
   RETURN_IF_ERROR(FreeSocketPath(socket_path));
   std::unique_ptr<GrpcServer> server(new GrpcServer(services));
@@ -64,6 +66,10 @@ absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(
       interceptors;
   interceptors.push_back(server->calls_.Creator());
   interceptors.push_back(ParseErrorInterceptor());
+  // Behind the one that may change the status.
+  if (metrics != nullptr) {
+    interceptors.push_back(metrics::CallMetrics(*metrics));
+  }
   builder.experimental().SetInterceptorCreators(std::move(interceptors));
   // The socket never exists with a wider mode. Nothing else makes files now:
   // no call is served yet.

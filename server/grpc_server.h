@@ -18,15 +18,18 @@
 #include "server/cri/image_rpcs.h"
 #include "server/cri/runtime_rpcs.h"
 #include "server/cri/services.h"
+#include "server/metrics/metrics.h"
 
 namespace gantry::server {
 
 class GrpcServer {
  public:
   // Serves from when this returns. The socket has mode 0600. Another server's
-  // or a stale socket in the way is an error (socket_path.h).
+  // or a stale socket in the way is an error (socket_path.h). Calls are counted
+  // in `metrics`, which may be null.
   static absl::StatusOr<std::unique_ptr<GrpcServer>> Start(
-      const std::string& socket_path, cri::Services& services);
+      const std::string& socket_path, cri::Services& services,
+      metrics::Metrics* metrics = nullptr);
 
   ~GrpcServer();
 
