@@ -174,7 +174,8 @@ class Ranges(RegistryCase):
         took = self.pull_large(registry)
         say(f"8 MiB at 2 MiB/s for each connection: {took:.1f} s")
         self.assertGreaterEqual(registry.most_at_once, 4)
-        self.assertLess(took, 3)
+        # One connection alone takes four seconds.
+        self.assertLess(took, 4)
         asked = sorted(self.asked(registry))
         self.assertEqual([first for first, _ in asked],
                          [i * self.MIB for i in range(9)])
