@@ -24,9 +24,9 @@ COUNTER = os.environ.get("GANTRY_WORK_COUNTER", HERE + "/work-counter")
 RECORDED = HERE + "/recorded.json"
 TOLERANCE = 0.05
 # Step by step everything takes a thousand times as long.
-LIVES = {"syscalls": 9, "instructions": 4}
+LIVES = {"syscalls": 9, "instructions": 2}
 # Not counted: the first ones fill caches.
-WARM_UP = 2
+WARM_UP = {"syscalls": 2, "instructions": 1}
 # So long without any work: what was to be done after an answer is done. The next
 # pod's namespaces are made 100 ms after the last one's were taken.
 REST = 0.4
@@ -92,14 +92,14 @@ class Work(gantry_case.GantryCase):
         """{verb: {kind: count}}"""
         counter = Counter(unit, self.server.process.pid)
         samples = collections.defaultdict(lambda: collections.defaultdict(list))
-        for number in range(WARM_UP + LIVES[unit]):
+        for number in range(WARM_UP[unit] + LIVES[unit]):
             counter.take()
             for verb, call in self.life(number):
                 call()
                 counts = counter.take()
-                if number == WARM_UP:
+                if number == WARM_UP[unit]:
                     self.show(verb, counts)
-                if number >= WARM_UP:
+                if number >= WARM_UP[unit]:
                     for kind, by_name in counts.items():
                         left_out = WAITS | (
                             CHANCE if kind == "server" else set())
