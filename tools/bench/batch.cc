@@ -63,4 +63,17 @@ void Batch::AddRate(absl::string_view what, Report* report) const {
                    seconds_ > 0 ? done_ / seconds_ : 0, "1/s");
 }
 
+absl::StatusOr<std::vector<Batch>> ConnectBatches(const ModeOptions& options,
+                                                  const RunMark& mark,
+                                                  Report* report) {
+  std::vector<Batch> batches;
+  for (const NamedServer& server : ServersOf(options)) {
+    ASSIGN_OR_RETURN(Batch batch,
+                     Batch::Connect(server, mark, options.parallel));
+    SetServerFacts(server, batch.first(), report);
+    batches.push_back(std::move(batch));
+  }
+  return batches;
+}
+
 }  // namespace gantry::bench

@@ -22,6 +22,13 @@
 
 namespace gantry::bench {
 
+class Batch;
+// One for each of ServersOf(options), with options.parallel connections; what
+// they are becomes facts of `report`.
+absl::StatusOr<std::vector<Batch>> ConnectBatches(const ModeOptions& options,
+                                                  const RunMark& mark,
+                                                  Report* report);
+
 // How many batches `count` is cut into where servers take turns: enough for a
 // noisy while to hit all, few enough to keep `parallel` busy in each.
 int BatchesOf(int count, int parallel, size_t servers);

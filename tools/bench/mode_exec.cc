@@ -85,16 +85,10 @@ absl::StatusOr<Report> Exec(const ModeOptions& options) {
                    RunMark::Make(options.scratch));
   Report report("exec");
   report.SetFact("image", options.endpoint.image);
-  const std::vector<NamedServer> servers = ServersOf(options);
+  ASSIGN_OR_RETURN(std::vector<Batch> connected,
+                   ConnectBatches(options, *mark, &report));
   const int batches =
-      BatchesOf(options.count, options.parallel, servers.size());
-  std::vector<Batch> connected;
-  for (const NamedServer& server : servers) {
-    ASSIGN_OR_RETURN(Batch batch,
-                     Batch::Connect(server, *mark, options.parallel));
-    SetServerFacts(server, batch.first(), &report);
-    connected.push_back(std::move(batch));
-  }
+      BatchesOf(options.count, options.parallel, connected.size());
   Lanes lanes;
   for (Batch& batch : connected) {
     lanes.push_back(std::make_unique<ExecLane>(
