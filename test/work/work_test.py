@@ -53,6 +53,8 @@ class Counter:
         """By kind of process, what it did since the last call; when all rests."""
         total = collections.defaultdict(collections.Counter)
         while True:
+            # There is no event for "nothing more comes": only looking whether
+            # anything came, until nothing did. The test's time bounds it.
             time.sleep(REST)
             self.process.stdin.write("\n")
             self.process.stdin.flush()

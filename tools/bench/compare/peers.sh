@@ -53,7 +53,8 @@ peer() {
 }
 
 # start_containerd NAME RUNTIME: RUNTIME is a program, runc or one that is called
-# like it. PEER_SOCKET is its.
+# like it. PEER_SOCKET is its. Its state is in memory, as on a node, and goes with
+# the /run of hide_fixed_paths.
 start_containerd() {
   local runtime=$2 dir=$WORK/$1 i
   [ -x "$PEER_CONTAINERD" ] && [ -x "$runtime" ] ||
@@ -65,7 +66,7 @@ start_containerd() {
   cat >"$dir/config.toml" <<TOML
 version = 2
 root = "$dir/root"
-state = "$(mktemp -d /run/containerd.XXXXXX)"
+state = "/run/$1"
 disabled_plugins = ["io.containerd.internal.v1.opt"]
 [grpc]
 address = "$dir/containerd.sock"

@@ -2,7 +2,9 @@
 # The page of a comparison has servers side by side, ratios, and goals judged.
 set -euo pipefail
 program=$PWD/tools/bench/compare/performance_page.py
-cd "$(mktemp -d "$TEST_TMPDIR/page.XXXXXX")"
+work=$(mktemp -d "$TEST_TMPDIR/page.XXXXXX")
+trap 'rm -r "$work"' EXIT
+cd "$work"
 mkdir results
 
 row() { # NAME MEDIAN-NS
