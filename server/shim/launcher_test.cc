@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <cstdlib>
 #include <memory>
 #include <string>
@@ -22,6 +23,7 @@
 #include "runtime/base/status.h"
 #include "runtime/base/testing/status_matchers.h"
 #include "runtime/sys/file.h"
+#include "runtime/sys/pidfd.h"
 #include "runtime/sys/testing/temp_dir.h"
 #include "server/shim/testing/await_task.h"
 #include "server/work/executor.h"
@@ -31,6 +33,7 @@
 namespace gantry::shim_client {
 namespace {
 
+using ::gantry::testing::IsOkAndHolds;
 using ::gantry::testing::StatusIs;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
@@ -189,15 +192,17 @@ TEST_F(LauncherTest, AShimThatCannotBePlacedIsEnded) {
   plan_.mutable_cgroup()->set_await_placement(true);
   EXPECT_THAT(Launch("waits"), StatusIs(absl::StatusCode::kInvalidArgument));
   LaunchRequest request = RequestOf("waits");
-  pid_t pid = 0;
-  request.place = [&pid](pid_t shim) -> work::Task<absl::Status> {
-    pid = shim;
+  UniqueFd shim;
+  request.place = [&shim](pid_t pid) -> work::Task<absl::Status> {
+    CO_ASSIGN_OR_RETURN(shim, sys::PidfdOpen(pid));
     co_return absl::UnavailableError("no systemd");
   };
   EXPECT_THAT(
       Await(launcher_->Launch(std::move(request))),
       StatusIs(absl::StatusCode::kUnavailable, HasSubstr("no systemd")));
-  EXPECT_EQ(::kill(pid, 0), -1);
+  // Not by its pid, which is there until the machine's init has reaped it.
+  EXPECT_THAT(sys::PidfdExited(shim.get(), std::chrono::milliseconds(0)),
+              IsOkAndHolds(true));
 }
 
 TEST_F(LauncherTest, AFailedStartIsItsStatus) {
