@@ -22,6 +22,7 @@ TOP = os.path.dirname(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(TOP, "test"))
 import count_results
+import what_runs
 
 # What the tests in Python drive: label -> where it lies, in bazel-bin and in
 # the guest.
@@ -91,7 +92,8 @@ SUITES["selinux"] = ["test/vm/boot_test.py", "test/vm/selinux_test.py"]
 SUITES["systemd"] = ["test/vm/systemd_test.py"]
 # Seconds that one test may take: emulation is some ten times as slow.
 TIMEOUT = 1500
-CRITEST_TIMEOUT = 5000
+# Above what run_critest gives it.
+CRITEST_TIMEOUT = 2100
 
 
 def steps_of(suites):
@@ -211,6 +213,9 @@ def run_step(step, report, count):
             status = process.wait(
                 CRITEST_TIMEOUT if step == "critest" else TIMEOUT)
         except subprocess.TimeoutExpired:
+            print(f"== {step} does not end; busy are:",
+                  *what_runs.busy_processes(), *what_runs.ends_of_logs(),
+                  sep="\n", flush=True)
             process.kill()
             process.wait()
             status = "time is up"
