@@ -13,6 +13,7 @@ import termios
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 "../lib"))
 import gantry_case
+import gantry_host as host
 from gantry_case import DEADLINE, wait_until
 from gantry_server import TOP, image_file
 
@@ -106,9 +107,7 @@ class Gantryctl(gantry_case.GantryCase):
         self.assertIn(b"busybox", out)
         # One that nobody writes to: it is given up by who waits.
         client = self.start("load", fifo)
-        fds = f"/proc/{client.pid}/fd"
-        wait_until(lambda: fifo in [os.readlink(f"{fds}/{fd}")
-                                    for fd in os.listdir(fds)],
+        wait_until(lambda: fifo in host.open_files(client.pid),
                    "the client waits for a writer")
         client.send_signal(signal.SIGINT)
         _, err = client.communicate(timeout=DEADLINE)

@@ -234,16 +234,10 @@ class Stats(gantry_case.GantryCase):
 
     def test_nothing_stays_open_for_what_has_ended(self):
         def kept():
-            fds = f"/proc/{self.server.process.pid}/fd"
-            targets = []
-            for fd in os.listdir(fds):
-                try:
-                    targets.append(os.readlink(f"{fds}/{fd}"))
-                except OSError:
-                    continue
             parents = tuple(point + self.server.cgroup_parent
                             for point in host.hierarchies().values())
-            return [t for t in targets if t.startswith(parents)]
+            return [path for path in host.open_files(self.server.process.pid)
+                    if path.startswith(parents)]
         pod = self.make_pod()
         container = self.make_container(pod)
         self.call("ListContainerStats")

@@ -36,14 +36,8 @@ def free_port():
 
 def listening(pid):
     """The TCP addresses a process listens on: (hexadecimal address, port)."""
-    inodes = set()
-    folder = f"/proc/{pid}/fd"
-    for name in os.listdir(folder):
-        try:
-            target = os.readlink(f"{folder}/{name}")
-        except FileNotFoundError:
-            continue
-        inodes.update(re.findall(r"^socket:\[(\d+)\]$", target))
+    inodes = {inode for target in host.open_files(pid)
+              for inode in re.findall(r"^socket:\[(\d+)\]$", target)}
     found = []
     for table in ("tcp", "tcp6"):
         for line in host.read(f"/proc/{pid}/net/{table}").split("\n")[1:]:

@@ -5,6 +5,7 @@ nothing but what a test made: network namespaces, its cgroup parent, and mounts
 and processes below its directory.
 """
 
+import contextlib
 import ctypes
 import ctypes.util
 import json
@@ -78,6 +79,16 @@ def children(pid):
     for task in os.listdir(f"/proc/{pid}/task"):
         found += read(f"/proc/{pid}/task/{task}/children").split()
     return [int(child) for child in found]
+
+
+def open_files(pid):
+    """What its descriptors lead to, but for those closed while one looks."""
+    found = []
+    folder = f"/proc/{pid}/fd"
+    for fd in os.listdir(folder):
+        with contextlib.suppress(FileNotFoundError):
+            found.append(os.readlink(f"{folder}/{fd}"))
+    return found
 
 
 def namespaces(pid):
