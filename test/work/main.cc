@@ -2,15 +2,23 @@
 // shims do. For each line on its input a line of JSON: what was counted since
 // the one before. The first line, "{}", says that it counts. Ends with the last
 // of the traced processes.
+//
+// work-counter instructions|syscalls PROGRAM COMMAND...: counts what the
+// command does with all that it executes, but for what has PROGRAM in its path,
+// the container's; one line of JSON at the end of all.
 
 #include <cstdlib>
 #include <iostream>
 #include <string>
 #include <thread>
+#include <vector>
 
+#include "absl/status/status.h"
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "runtime/base/status.h"
 #include "test/work/work_counter.h"
 
 namespace gantry::work_count {
@@ -38,16 +46,35 @@ void Answer(WorkCounter* counter) {
   }
 }
 
+absl::Status CountCommand(Unit unit, const std::vector<std::string>& words) {
+  WorkCounter counter(unit, [&words](const std::string& program) {
+    return !absl::StrContains(program, words[0]);
+  });
+  RETURN_IF_ERROR(counter.Start({words.begin() + 1, words.end()}));
+  RETURN_IF_ERROR(counter.Run());
+  std::cout << Json(counter.Take()) << std::endl;
+  return absl::OkStatus();
+}
+
 int Run(int argc, char** argv) {
-  const absl::string_view unit = argc == 3 ? argv[1] : "";
+  const absl::string_view name = argc >= 3 ? argv[1] : "";
   pid_t server = 0;
-  if ((unit != "instructions" && unit != "syscalls") ||
-      !absl::SimpleAtoi(argv[2], &server)) {
-    std::cerr << "usage: work-counter instructions|syscalls PID\n";
+  if ((name != "instructions" && name != "syscalls") ||
+      (argc == 3 && !absl::SimpleAtoi(argv[2], &server))) {
+    std::cerr
+        << "usage: work-counter instructions|syscalls PID|PROGRAM COMMAND\n";
     return 2;
   }
-  WorkCounter counter(unit == "syscalls" ? Unit::kSystemCalls
-                                         : Unit::kInstructions);
+  const Unit unit =
+      name == "syscalls" ? Unit::kSystemCalls : Unit::kInstructions;
+  if (argc > 3) {
+    absl::Status counted = CountCommand(unit, {argv + 2, argv + argc});
+    if (!counted.ok()) std::cerr << counted.message() << '\n';
+    return counted.ok() ? 0 : 1;
+  }
+  WorkCounter counter(unit, [](const std::string& program) {
+    return absl::StrContains(program, "gantry-shim");
+  });
   absl::Status status = counter.Attach(server);
   if (status.ok()) {
     // It ends with the input, or with the program.

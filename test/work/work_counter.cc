@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <sys/ptrace.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
@@ -93,6 +94,31 @@ absl::Status WorkCounter::Attach(pid_t server) {
   return absl::OkStatus();
 }
 
+absl::Status WorkCounter::Start(const std::vector<std::string>& command) {
+  std::vector<char*> argv;
+  for (const std::string& word : command) {
+    argv.push_back(const_cast<char*>(word.c_str()));  // NOLINT: execvp's type
+  }
+  argv.push_back(nullptr);
+  const pid_t child = fork();
+  if (child < 0) return ErrnoStatus(errno, "fork");
+  if (child == 0) {
+    raise(SIGSTOP);  // until it is traced
+    execvp(argv[0], argv.data());
+    _exit(127);
+  }
+  int status = 0;
+  if (waitpid(child, &status, WUNTRACED) != child || !WIFSTOPPED(status)) {
+    return ErrnoStatus(errno, absl::StrCat("wait for ", command[0]));
+  }
+  if (Trace(PTRACE_SEIZE, child, 0, kOptions) != 0) {
+    return ErrnoStatus(errno, absl::StrCat("trace ", command[0]));
+  }
+  tracees_[child] = {kSpawn, child};
+  kill(child, SIGCONT);
+  return absl::OkStatus();
+}
+
 absl::Status WorkCounter::Run() {
   KeepOnOneProcessor(0);
   for (;;) {
@@ -172,7 +198,7 @@ void WorkCounter::HandleExec(pid_t thread) {
   const std::string program = std::filesystem::read_symlink(
                                   absl::StrCat("/proc/", thread, "/exe"), error)
                                   .string();
-  if (!absl::StrContains(program, "gantry-shim")) {
+  if (!follows_(program)) {
     tracees_.erase(thread);
     Trace(PTRACE_DETACH, thread, 0, 0);
     return;

@@ -5,12 +5,11 @@
 //
 // It traces them (ptrace(2)): one step at a time for instructions, from system
 // call to system call for the others. Of the server, whose threads poll, only
-// system calls are counted. A process of the server's is followed as
-// long as it runs the server's or the shim's program; a container's program is
-// let go when it is executed.
+// system calls are counted. A container's program is let go when it is
+// executed. Other runtimes are counted as a command, for comparison.
 //
-// Thread safety: Attach and Run on one thread; Take from any. Blocking: Run,
-// until no traced process is left. Slow: a step takes microseconds.
+// Thread safety: Attach, Start and Run on one thread; Take from any. Blocking:
+// Run, until no traced process is left. Slow: a step takes microseconds.
 
 #ifndef GANTRY_TEST_WORK_WORK_COUNTER_H_
 #define GANTRY_TEST_WORK_WORK_COUNTER_H_
@@ -18,10 +17,13 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <mutex>
 #include <set>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 
@@ -35,10 +37,17 @@ using Counts = std::map<std::string, std::map<std::string, int64_t>>;
 
 class WorkCounter {
  public:
-  explicit WorkCounter(Unit unit) : unit_(unit) {}
+  // What is executed is followed if `follows` says so of its program's path.
+  using Follows = std::function<bool(const std::string& program)>;
+  WorkCounter(Unit unit, Follows follows)
+      : unit_(unit), follows_(std::move(follows)) {}
 
   // All threads of the process `server`.
   absl::Status Attach(pid_t server);
+
+  // Executes a command (execvp(3)), of the kind "shim"; what it starts is of
+  // the kind "init". Its exit status is not looked at.
+  absl::Status Start(const std::vector<std::string>& command);
 
   // Lets what was attached run on, counting.
   absl::Status Run();
@@ -64,6 +73,7 @@ class WorkCounter {
   void Continue(pid_t thread, int signal);
 
   const Unit unit_;
+  const Follows follows_;
   std::map<pid_t, Tracee> tracees_;
   // Stopped for the first time before its parent told of it.
   std::set<pid_t> early_;
