@@ -2,8 +2,10 @@
 """Writes the page of a comparison: performance_page.py RESULTS PAGE.
 
 RESULTS is what tools/compare left: a report of gantry-bench per NAME.json, its
-plot NAME.svg, versions.txt. Figures of servers stand side by side, with the best
-peer's as a multiple of gantryd's; then the goals, met or missed.
+plot NAME.svg, versions.txt, work.json (recorded by test/work) and bare_work.json.
+Figures of servers stand side by side, with the best peer's as a multiple of
+gantryd's; the goals, met or missed; our work beside that of bare runtimes. Notes
+that are kept by hand in RESULTS/notes.md stand at the end.
 """
 
 import json
@@ -50,12 +52,16 @@ GOALS = (
 )
 
 
+def read_json(path):
+    with open(path, encoding="utf-8") as source:
+        return json.load(source)
+
+
 class Report:
     """Figures of one run: {server: {name: (value, unit)}}, in order."""
 
     def __init__(self, path):
-        with open(path, encoding="utf-8") as source:
-            report = json.load(source)
+        report = read_json(path)
         self.facts, self.servers, self.names = report["facts"], {}, []
         self.failures = report.get("failures", [])
         for row in report["rows"]:
@@ -154,6 +160,35 @@ def pulls(path):
     return lines
 
 
+def work(recorded, bare):
+    """System calls and instructions: ours as recorded, theirs as counted."""
+    ours = {what: {unit: sum(count for kind, count in by_verb[verb].items()
+                             if kind != "server")
+                   for unit, by_verb in recorded.items()}
+            for what, verb in (("start", "StartContainer"),
+                               ("exec", "ExecSync"))}
+    lines = ["", "## Work of a start and of an exec", "",
+             "Counted by tracing, not timed (`test/work`, which guards our",
+             "figures): all processes but the server and the container's own",
+             "program. Ours: shim and init, with the root file system, seccomp,",
+             "the log and the watch on the exit; the others: the runtime alone,",
+             "`run --detach` and `exec` of a bundle that lies there, its own",
+             "example of a configuration (no seccomp filter).", "",
+             f"| | {OURS} | " + " | ".join(bare) + " |",
+             "|---" + "|---:" * (1 + len(bare)) + "|"]
+    for what in ("start", "exec"):
+        for unit, title in (("syscalls", "system calls"),
+                            ("instructions", "instructions")):
+            cells = [f"{counts[what][unit]:,}" if unit in counts[what] else ""
+                     for counts in (ours, *bare.values())]
+            lines.append(f"| {what}, {title} | " + " | ".join(cells) + " |")
+    server = recorded["syscalls"]
+    return lines + ["", "gantryd itself adds "
+                    f"{server['StartContainer']['server']} system calls to a "
+                    f"start and {server['ExecSync']['server']} to an exec, to "
+                    "files and processes."]
+
+
 def main():
     results, page = sys.argv[1:]
     reports = {name: Report(f"{results}/{name}.json")
@@ -177,6 +212,12 @@ def main():
     if os.path.exists(f"{results}/pulls.json"):
         lines += ["", "## Cold pulls from a registry on loopback",
                   *pulls(f"{results}/pulls.json")]
+    if os.path.exists(f"{results}/bare_work.json"):
+        lines += work(read_json(f"{results}/work.json"),
+                      read_json(f"{results}/bare_work.json"))
+    if os.path.exists(f"{results}/notes.md"):
+        with open(f"{results}/notes.md", encoding="utf-8") as source:
+            lines += ["", source.read().rstrip()]
     with open(page, "w", encoding="utf-8") as out:
         out.write("\n".join(lines) + "\n")
 
