@@ -1,6 +1,5 @@
 #include "shim/loop/container_shim.h"
 
-#include <malloc.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -12,6 +11,7 @@
 #include "runtime/sys/file.h"
 #include "runtime/sys/namespaces.h"
 #include "runtime/sys/pidfd.h"
+#include "runtime/sys/spare_memory.h"
 #include "shim/donation.h"
 #include "shim/init/id_maps.h"
 #include "shim/init/init.h"
@@ -27,6 +27,8 @@ using plan::NamespacePlan;
 constexpr std::chrono::milliseconds kFarewell{500};
 constexpr std::chrono::milliseconds kFarewellStep{5};
 constexpr std::chrono::milliseconds kKillPatience{2000};
+// After a start.
+constexpr std::chrono::milliseconds kSettled{200};
 
 absl::Status CheckPlan(const plan::ContainerPlan& plan) {
   const NamespacePlan& namespaces = plan.namespaces();
@@ -177,7 +179,8 @@ absl::Status ContainerShim::BecomeRunning(SetupResult& result) {
   server_.Send(starter_, event);
   // Nobody else asks for them.
   started_.clear_steps();
-  malloc_trim(0);
+  // From a shallow stack, and when what a start brings is over.
+  loop_.AddTimer(kSettled, [] { sys::GiveBackSpareMemory(); });
   return absl::OkStatus();
 }
 
