@@ -1,11 +1,11 @@
 #include <memory>
-#include <string>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "runtime/base/status.h"
 #include "tools/bench/bare_plugins.h"
 #include "tools/bench/lanes.h"
+#include "tools/bench/life_lane.h"
 #include "tools/bench/mode.h"
 
 namespace gantry::bench {
@@ -17,28 +17,6 @@ namespace {
 constexpr absl::Duration kRest = absl::Milliseconds(400);
 constexpr char kBareAdd[] = "plugins, bare: ADD";
 constexpr char kBareDel[] = "plugins, bare: DEL";
-
-class PodLane : public Lane {
- public:
-  PodLane(NamedServer server, std::unique_ptr<Endpoint> endpoint)
-      : server_(std::move(server)), endpoint_(std::move(endpoint)) {}
-
-  absl::Status Take(int round, Report* report) override {
-    ASSIGN_OR_RETURN(Life life, endpoint_->PodLife(round), server_.title);
-    if (report == nullptr) return absl::OkStatus();
-    for (const auto& [name, nanos] : life.steps) {
-      report->Row(NameOf(server_, name)).Add(nanos);
-    }
-    return absl::OkStatus();
-  }
-  absl::Status RemoveAll() override {
-    return Annotate(endpoint_->RemoveAll(), server_.title);
-  }
-
- private:
-  const NamedServer server_;
-  const std::unique_ptr<Endpoint> endpoint_;
-};
 
 class BareLane : public Lane {
  public:
@@ -74,12 +52,8 @@ absl::StatusOr<Report> Networks(const ModeOptions& options) {
     report.SetFloor(kBareAdd);
     lanes.push_back(std::make_unique<BareLane>(std::move(plugins)));
   }
-  for (const NamedServer& server : ServersOf(options)) {
-    ASSIGN_OR_RETURN(std::unique_ptr<Endpoint> endpoint,
-                     Endpoint::Connect(server.endpoint, *mark), server.title);
-    SetServerFacts(server, *endpoint, &report);
-    lanes.push_back(std::make_unique<PodLane>(server, std::move(endpoint)));
-  }
+  RETURN_IF_ERROR(AddLifeLanes(ServersOf(options), *mark, &Endpoint::PodLife,
+                               &lanes, &report));
   const Rounds rounds = {
       .count = options.count, .longest = options.longest, .rest = kRest};
   ASSIGN_OR_RETURN(int done, TakeTurns(lanes, rounds, &report));
