@@ -18,6 +18,8 @@ NAME = "test/four:x"
 class RegistryCase(gantry_case.GantryCase):
     IMAGES = ()
     MORE = ""
+    # For a connection, with its TLS handshake.
+    CONNECT_SECONDS = 1
 
     @classmethod
     def new_server(cls):
@@ -26,8 +28,8 @@ class RegistryCase(gantry_case.GantryCase):
         os.makedirs(cls.folder)
         server.more_config = (
             f'\n[registry]\nconfig_path = "{cls.folder}"\n'
-            'connect_timeout_seconds = 1\nstall_timeout_seconds = 1\n'
-            'attempts = 4\n' + cls.MORE)
+            f'connect_timeout_seconds = {cls.CONNECT_SECONDS}\n'
+            'stall_timeout_seconds = 1\nattempts = 4\n' + cls.MORE)
         return server
 
     def remove_pods(self):
