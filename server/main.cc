@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <systemd/sd-daemon.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -20,6 +21,7 @@
 #include "runtime/base/status.h"
 #include "runtime/base/unique_fd.h"
 #include "runtime/sys/file.h"
+#include "runtime/sys/spare_memory.h"
 #include "server/apparmor.h"
 #include "server/config.h"
 #include "server/cri/version.h"
@@ -31,6 +33,8 @@ namespace {
 
 // Threads share a few heaps: one each would cost megabytes that stay.
 constexpr int kHeaps = 2;
+// After the start: clients have connected, and asked what they ask at first.
+constexpr timespec kSettled = {.tv_sec = 2, .tv_nsec = 0};
 
 void InitLog(const char* program, LogLevel level) {
   FLAGS_logtostderr = true;
@@ -55,6 +59,17 @@ sigset_t EndSignals() {
   sigaddset(&signals, SIGTERM);
   sigaddset(&signals, SIGINT);
   return signals;
+}
+
+// Gives the signal. Meanwhile, what only the start had use for is given back.
+int AwaitEnd() {
+  const sigset_t signals = EndSignals();
+  int signal = sigtimedwait(&signals, nullptr, &kSettled);
+  if (signal > 0) return signal;
+  malloc_trim(0);
+  sys::ForgetIdleCode();
+  sigwait(&signals, &signal);
+  return signal;
 }
 
 absl::Status CheckHost() {
@@ -84,9 +99,8 @@ absl::StatusOr<int> Run(const Config& config) {
   // Where a service manager waits for it (Type=notify); elsewhere nothing.
   sd_notify(0, "READY=1");
 
+  const int signal = AwaitEnd();
   const sigset_t signals = EndSignals();
-  int signal = 0;
-  sigwait(&signals, &signal);
   // A second one ends the process at once: that is what is left of them.
   sigprocmask(SIG_UNBLOCK, &signals, nullptr);
   sd_notify(0, "STOPPING=1");

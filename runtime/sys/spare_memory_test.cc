@@ -4,7 +4,10 @@
 #include <unistd.h>
 
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
+#include <fstream>
+#include <string>
 
 #include "gtest/gtest.h"
 
@@ -39,6 +42,25 @@ TEST(SpareMemoryTest, PagesOfADeepCallAreGivenBack) {
   GiveBackSpareMemory();
   EXPECT_FALSE(IsThere(deep));
   for (char c : kept) EXPECT_EQ(c, 7);
+}
+
+// KiB of this process that are mapped in from files (proc(5)).
+int64_t FileKib() {
+  std::ifstream status("/proc/self/status");
+  std::string line;
+  while (std::getline(status, line)) {
+    if (line.rfind("RssFile:", 0) == 0) return std::atoll(line.c_str() + 8);
+  }
+  ADD_FAILURE() << "no RssFile";
+  return 0;
+}
+
+TEST(SpareMemoryTest, CodeThatServedTheStartIsForgotten) {
+  const int64_t before = FileKib();
+  ForgetIdleCode();
+  EXPECT_LT(FileKib(), before * 3 / 4);
+  // All is there as before, constants as well.
+  EXPECT_EQ(std::to_string(1 << 20) + " KiB", "1048576 KiB");
 }
 
 }  // namespace

@@ -11,6 +11,7 @@
 #include "runtime/base/status.h"
 #include "runtime/image/reference.h"
 #include "runtime/sys/file.h"
+#include "runtime/sys/spare_memory.h"
 #include "server/core/layers_in_use.h"
 #include "server/work/cancellable_lock.h"
 #include "server/work/keyed_lock.h"
@@ -26,11 +27,14 @@ bool IsPassing(const absl::Status& error) {
          absl::IsCancelled(error);
 }
 
-// What an image has taken goes back to the kernel. There are several heaps
-// (M_ARENA_MAX), and the next image may use another one.
+// What an image has taken goes back to the kernel: there are several heaps
+// (M_ARENA_MAX), and the next image may use another one; and code that runs for
+// images alone.
 work::Task<void> GiveBackMemory(Node& node) {
-  co_await work::RunOn(node.blocking_executor, node.executor,
-                       [] { return malloc_trim(0); });
+  co_await work::RunOn(node.blocking_executor, node.executor, [] {
+    sys::ForgetIdleCode();
+    return malloc_trim(0);
+  });
 }
 
 }  // namespace
