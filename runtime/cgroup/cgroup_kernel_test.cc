@@ -16,11 +16,13 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "runtime/base/testing/status_matchers.h"
 #include "runtime/cgroup/cgroup_manager.h"
 #include "runtime/cgroup/default_devices.h"
+#include "runtime/cgroup/self_placement.h"
 #include "runtime/cgroup/testing/kernel_test.h"
 #include "runtime/cgroup/v2/device_attach.h"
 #include "runtime/sys/file.h"
@@ -36,6 +38,17 @@ using testing::kPatience;
 using ::testing::Not;
 using testing::SleepForever;
 
+// As /proc/PID/cgroup (cgroups(7)) has a process in `cgroup`.
+std::string LineOf(const Hierarchy& hierarchy, const Manager& cgroup) {
+  std::string names;
+  if (hierarchy.version == Version::kV1) {
+    for (const std::string& name : hierarchy.controllers) {
+      names += (names.empty() ? "" : ",") + name;
+    }
+  }
+  return ":" + names + ":/" + cgroup.path() + "\n";
+}
+
 TEST_F(KernelTest, ProcessStandsInTheCgroupOfEveryHierarchy) {
   const Manager cgroup = Created("pod/c");
   Child child(SleepForever);
@@ -43,19 +56,34 @@ TEST_F(KernelTest, ProcessStandsInTheCgroupOfEveryHierarchy) {
   const std::string file = "/proc/" + std::to_string(child.pid()) + "/cgroup";
   ASSERT_OK_AND_ASSIGN(const std::string text, sys::ReadFileAt(AT_FDCWD, file));
   for (const Hierarchy& hierarchy : hierarchies_->layout().hierarchies) {
-    std::string names;
-    if (hierarchy.version == Version::kV1) {
-      for (const std::string& name : hierarchy.controllers) {
-        names += (names.empty() ? "" : ",") + name;
-      }
-    }
-    EXPECT_THAT(
-        text, ::testing::HasSubstr(":" + names + ":/" + cgroup.path() + "\n"));
+    EXPECT_THAT(text, ::testing::HasSubstr(LineOf(hierarchy, cgroup)));
   }
   EXPECT_THAT(cgroup.Processes(false),
               IsOkAndHolds(::testing::ElementsAre(child.pid())));
   EXPECT_THAT(Make("pod").Children(),
               IsOkAndHolds(::testing::ElementsAre("c")));
+}
+
+TEST_F(KernelTest, AChildMovesItselfInEveryHierarchyOfV1) {
+  const Manager cgroup = Created("pod/c");
+  ASSERT_OK_AND_ASSIGN(const SelfPlacement placement, cgroup.PrepareSelf());
+  // Exits with the number of hierarchies that it is found in.
+  Child child([&] {
+    if (!placement.Join().ok()) return 100;
+    const std::string text =
+        sys::ReadFileAt(AT_FDCWD, "/proc/self/cgroup").value_or("");
+    int found = 0;
+    for (const Hierarchy& hierarchy : hierarchies_->layout().hierarchies) {
+      found += absl::StrContains(text, LineOf(hierarchy, cgroup)) ? 1 : 0;
+    }
+    return found;
+  });
+  child.Go();
+  const int status = child.Wait();
+  ASSERT_TRUE(WIFEXITED(status));
+  const int all = static_cast<int>(hierarchies_->size());
+  EXPECT_EQ(WEXITSTATUS(status),
+            hierarchies_->unified().has_value() ? all - 1 : all);
 }
 
 TEST_F(KernelTest, CloneTargetPlacesTheChildInCgroup2) {

@@ -143,6 +143,10 @@ absl::Status Manager::AddProcess(pid_t pid, bool in_unified) const {
   return absl::OkStatus();
 }
 
+absl::StatusOr<SelfPlacement> Manager::PrepareSelf() const {
+  return SelfPlacement::Open(*hierarchies_, path_);
+}
+
 absl::StatusOr<UniqueFd> Manager::CloneTarget() const {
   const auto unified = hierarchies_->unified();
   if (!unified.has_value()) return UniqueFd();

@@ -37,6 +37,10 @@ absl::Status Subgroup::AddProcess(pid_t pid) const {
                           absl::StrCat(pid));
 }
 
+absl::Status Subgroup::AddTo(SelfPlacement& placement) const {
+  return placement.Add(*hierarchies_, hierarchies_->primary(), path_);
+}
+
 absl::StatusOr<bool> Subgroup::KillOnce() const {
   if (in_unified()) {
     absl::Status killed =

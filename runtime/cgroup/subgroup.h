@@ -21,6 +21,7 @@
 #include "absl/strings/string_view.h"
 #include "runtime/base/unique_fd.h"
 #include "runtime/cgroup/hierarchies.h"
+#include "runtime/cgroup/self_placement.h"
 
 namespace gantry::cgroup {
 
@@ -31,11 +32,14 @@ class Subgroup {
                                          absl::string_view parent,
                                          absl::string_view name);
 
-  // Whether a process can be cloned into it (CloneTarget); else AddProcess.
+  // Whether a process can be cloned into it (CloneTarget); else it moves itself
+  // by what AddTo adds.
   bool in_unified() const {
     return hierarchies_->unified() == hierarchies_->primary();
   }
   absl::StatusOr<UniqueFd> CloneTarget() const;
+  absl::Status AddTo(SelfPlacement& placement) const;
+  // Moves another process here.
   absl::Status AddProcess(pid_t pid) const;
 
   // Sends SIGKILL to everybody in it and below. False: somebody may have been

@@ -45,6 +45,11 @@ TEST(Subgroup, WithoutUnifiedTheFreezerHasIt) {
   fake.Put("freezer/pod/c/exec-1/cgroup.procs", "");
   EXPECT_OK(group.AddProcess(42));
   EXPECT_EQ(fake.Get("freezer/pod/c/exec-1/cgroup.procs"), "42");
+  fake.Put("freezer/pod/c/exec-1/tasks", "");
+  SelfPlacement placement;
+  ASSERT_OK(group.AddTo(placement));
+  ASSERT_OK(placement.Join());
+  EXPECT_EQ(fake.Get("freezer/pod/c/exec-1/tasks"), "0");
 }
 
 TEST(Subgroup, OneThatIsGoneIsFine) {

@@ -5,12 +5,15 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <optional>
 #include <utility>
 
 #include "absl/status/status.h"
 #include "runtime/base/status.h"
+#include "runtime/cgroup/self_placement.h"
 #include "runtime/sys/clone.h"
 #include "runtime/sys/pidfd.h"
+#include "runtime/sys/pipe.h"
 #include "shim/init/sync.h"
 
 namespace gantry::shim {
@@ -20,6 +23,20 @@ void KillAndReap(const Child& child) {
   sys::PidfdSendSignal(child.pidfd.get(), SIGKILL).IgnoreError();
   while (waitpid(child.pid, nullptr, __WALL) < 0 && errno == EINTR) {
   }
+}
+
+// Until the child has moved itself: nobody who looks into the cgroup later may
+// miss it. It says so by letting go of its end of a pipe, or why it could not.
+absl::Status AwaitPlaced(int placed_fd, int sync_fd) {
+  char nothing;
+  while (read(placed_fd, &nothing, 1) < 0) {
+    if (errno != EINTR) return ErrnoStatus(errno, "await its placement");
+  }
+  ASSIGN_OR_RETURN(const std::optional<init::Report> report,
+                   init::ReadReport(sync_fd));
+  if (!report.has_value()) return absl::OkStatus();
+  if (report->kind == init::Report::Kind::kFailed) return report->failure;
+  return absl::UnavailableError("it ended before it stood in its cgroups");
 }
 
 }  // namespace
@@ -32,6 +49,14 @@ absl::StatusOr<Child> StartChild(const cgroup::Manager& cgroup,
   const bool into_group = group != nullptr && group->in_unified();
   ASSIGN_OR_RETURN(UniqueFd unified,
                    into_group ? group->CloneTarget() : cgroup.CloneTarget());
+  ASSIGN_OR_RETURN(cgroup::SelfPlacement placement, cgroup.PrepareSelf());
+  if (group != nullptr && !into_group) {
+    RETURN_IF_ERROR(group->AddTo(placement));
+  }
+  sys::Pipe placed;
+  if (!placement.empty()) {
+    ASSIGN_OR_RETURN(placed, sys::MakePipe());
+  }
   Child child;
   sys::CloneArgs args;
   args.flags = namespaces;
@@ -39,13 +64,21 @@ absl::StatusOr<Child> StartChild(const cgroup::Manager& cgroup,
   args.pidfd = &child.pidfd;
   ASSIGN_OR_RETURN(child.pid, sys::Clone3(args));
   if (child.pid == 0) {
-    body(sync.child.get());
+    const absl::Status joined = placement.Join();
+    if (joined.ok()) {
+      placed.read.Reset();
+      placed.write.Reset();
+      body(sync.child.get());
+    } else {
+      init::SendFailed(sync.child.get(), init::Stage::kSync, joined);
+    }
     _exit(127);
   }
   sync.child.Reset();
-  absl::Status status = cgroup.AddProcess(child.pid, unified.valid());
-  if (status.ok() && group != nullptr && !into_group) {
-    status = group->AddProcess(child.pid);
+  placed.write.Reset();
+  absl::Status status;
+  if (!placement.empty()) {
+    status = AwaitPlaced(placed.read.get(), sync.parent.get());
   }
   if (status.ok()) status = init::SendGo(sync.parent.get());
   if (!status.ok()) {
