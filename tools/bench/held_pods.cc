@@ -63,6 +63,13 @@ absl::StatusOr<double> HeldPods::Start(int count, absl::Duration longest,
   return ForEach(start, longest, report);
 }
 
+absl::StatusOr<double> HeldPods::Exec(absl::Duration longest, Report* report) {
+  const auto exec = [this](int index, Life* life) {
+    return endpoint_->ExecTrue(pods_[index].container, life);
+  };
+  return ForEach(exec, longest, report);
+}
+
 absl::StatusOr<double> HeldPods::Stop(absl::Duration longest, Report* report) {
   const auto stop = [this](int index, Life* life) -> absl::Status {
     RETURN_IF_ERROR(endpoint_->StopContainer(pods_[index].container, life));

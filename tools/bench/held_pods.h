@@ -45,6 +45,8 @@ class HeldPods {
   // for all. CANCELLED if cut short, by an interrupt or after `longest`.
   absl::StatusOr<double> Start(int count, absl::Duration longest,
                                Report* report);
+  // One exec in each container.
+  absl::StatusOr<double> Exec(absl::Duration longest, Report* report);
   absl::StatusOr<double> Stop(absl::Duration longest, Report* report);
   absl::StatusOr<double> Remove(absl::Duration longest, Report* report);
 

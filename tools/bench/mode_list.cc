@@ -72,6 +72,7 @@ absl::Status Measure(const ModeOptions& options, HeldPods& held,
   for (int i = 0; i < kQuestions && watch.GoesOn(); ++i) {
     RETURN_IF_ERROR(AskOnce(held, i, report)) << server.title;
   }
+  ASSIGN_OR_RETURN(const double exec, held.Exec(options.longest, report));
   const std::string pods = absl::StrCat(options.count, " pods");
   if (view.ok()) {
     RETURN_IF_ERROR(view->AddPss(server, absl::StrCat("with ", pods), report));
@@ -82,6 +83,7 @@ absl::Status Measure(const ModeOptions& options, HeldPods& held,
     RETURN_IF_ERROR(view->AddPss(server, "after", report));
   }
   report->AddValue(NameOf(server, absl::StrCat("start ", pods)), start, "s");
+  report->AddValue(NameOf(server, absl::StrCat("exec in ", pods)), exec, "s");
   report->AddValue(NameOf(server, absl::StrCat("stop ", pods)), stop, "s");
   report->AddValue(NameOf(server, absl::StrCat("remove ", pods)), remove, "s");
   return absl::OkStatus();
