@@ -42,8 +42,9 @@ gantry_images.make(pause, name, config={"Cmd": ["sleep", "1000000"]},
                    base=busybox)' "$PAUSE" "$WORK/pause.tar" "$WORK/busybox.tar"
 }
 
-# peer COMMAND...: in a mount namespace of its own, without a cgroup2 mount beside
-# those of cgroup v1 that holds controllers: crun refuses that.
+# peer COMMAND...: replaces the (sub)shell by it, in a mount namespace of its own
+# without a cgroup2 mount beside those of cgroup v1 that holds controllers: crun
+# refuses that.
 peer() {
   exec unshare --mount -- sh -c '
     if grep -q " - cgroup " /proc/self/mountinfo; then

@@ -29,16 +29,17 @@ SECTIONS = (
     ("A thousand pods held by gantryd", "list", ()),
     ("gantryd killed and started anew under running containers", "recover", ()),
 )
-# What is promised: row, report, figure; of "p99" the 99th percentile.
+# What is promised: row, report, figure; of "p99" the 99th percentile. Where it is
+# a multiple of the best peer that counts: times differ between machines.
 GOALS = (
-    ("pod to running", "latency_host", "<=", 6),
-    ("pod to running", "latency_pod", "<=", 9),
+    ("pod to running", "latency_host", "<=", 6, 10),
+    ("pod to running", "latency_pod", "<=", 9, 12),
     ("StartContainer", "latency_host", "<=", 3.5),
-    ("ExecSync(true)", "latency_host", "<=", 1.8),
-    ("whole life", "latency_host", "<=", 14),
-    ("whole life", "latency_pod", "<=", 22),
-    ("lives per second", "parallel_host", ">=", 130),
-    ("lives per second", "parallel_pod", ">=", 75),
+    ("ExecSync(true)", "latency_host", "<=", 1.8, 8),
+    ("whole life", "latency_host", "<=", 14, 10),
+    ("whole life", "latency_pod", "<=", 22, 12),
+    ("lives per second", "parallel_host", ">=", 130, 10),
+    ("lives per second", "parallel_pod", ">=", 75, 10),
     ("ContainerStatus", "latency_host", "<=", 0.25),
     ("ListContainers", "latency_host", "<=", 0.2),
     ("ListContainers, p99", "list", "<=", 5),
@@ -47,7 +48,7 @@ GOALS = (
     ("output", "logs", ">=", 500),
     ("PSS of runtime processes per pod", "density", "<=", 128),
     ("server PSS, with 50 pods", "density", "<=", 22_000_000 / 1024),
-    ("mounts per pod", "density", "<=", 4),
+    ("mounts of the host per pod", "density", "<=", 4),
     ("server PSS, with 1000 pods", "list", "<=", 64_000_000 / 1024),
 )
 
@@ -97,21 +98,28 @@ def number(value):
     return f"{value:.2f}"
 
 
-def times(report, name, peers):
-    """The best peer's figure as a multiple of ours, the larger the better."""
+def peers_of(report):
+    return [server for server in report.servers
+            if server and not server.startswith(OURS)]
+
+
+def times(report, name):
+    """The best peer's figure as a multiple of ours, the larger the better; None
+    without one."""
     ours = report.get(OURS, name)
-    theirs = [figure for figure in (report.get(peer, name) for peer in peers)
+    theirs = [figure[0] for figure in
+              (report.get(peer, name) for peer in peers_of(report))
               if figure and figure[0] > 0]
     if not ours or not theirs or ours[0] <= 0:
-        return ""
+        return None
     if "/s" in ours[1] or name.endswith("per second"):
-        return f"{ours[0] / max(value for value, *_ in theirs):.1f}"
-    return f"{min(value for value, *_ in theirs) / ours[0]:.1f}"
+        return ours[0] / max(theirs)
+    return min(theirs) / ours[0]
 
 
 def table(report, names):
     servers = [server for server in report.servers if server] or [OURS]
-    peers = [server for server in servers if not server.startswith(OURS)]
+    peers = peers_of(report)
     heading = ["median", *servers, *(["best peer / ours"] if peers else [])]
     lines = ["| " + " | ".join(heading) + " |",
              "|---" + "|---:" * (len(heading) - 1) + "|"]
@@ -127,21 +135,27 @@ def table(report, names):
                 text += f" ({number(figure[2])})"
             cells.append(text)
         if peers:
-            cells.append(times(report, name, peers))
+            factor = times(report, name)
+            cells.append(f"{factor:.1f}" if factor else "")
         lines.append("| " + " | ".join(cells) + " |")
     return lines
 
 
 def goals(reports):
-    lines = ["| | goal | seen | |", "|---|---:|---:|---|"]
-    for name, report, sign, goal in GOALS:
+    lines = ["| | goal | seen | times the best peer: goal | seen | |",
+             "|---|---:|---:|---:|---:|---|"]
+    for name, report, sign, goal, *wanted in GOALS:
         figure = report in reports and reports[report].get(OURS, name)
         if not figure:
             continue
         kept = figure[0] <= goal if sign == "<=" else figure[0] >= goal
+        factor = times(reports[report], name) if wanted else None
+        if factor:
+            kept = factor >= wanted[0]
         lines.append(f"| {name} ({report}) | {sign} {number(goal)} "
                      f"{figure[1]} | {number(figure[0])} | "
-                     f"{'met' if kept else '**missed**'} |")
+                     + (f"{wanted[0]} | {factor:.1f}" if factor else " |")
+                     + f" | {'met' if kept else '**missed**'} |")
     return lines
 
 

@@ -50,11 +50,12 @@ expect "- runtime 1.2"
 expect "| median | gantryd | peer | best peer / ours |"
 expect "| whole life, ms | 13 (9) | 130 (9) | 10.0 |"
 expect "| lives per second, 1/s | 200 | 10 | 20.0 |"
-expect "| whole life (latency_host) | <= 14 ms | 13 | met |"
-expect "| pod to running (latency_host) | <= 6 ms | 6.50 | **missed** |"
-expect "| lives per second (parallel_host) | >= 130 1/s | 200 | met |"
+expect "| whole life (latency_host) | <= 14 ms | 13 | 10 | 10.0 | met |"
+expect "| lives per second (parallel_host) | >= 130 1/s | 200 | 10 | 20.0 | met |"
+# Without a peer the figure itself is judged.
+expect "| pod to running (latency_host) | <= 6 ms | 6.50 |  | | **missed** |"
 # Of a report of one server; bytes are told in KiB.
-expect "| PSS of runtime processes per pod (density) | <= 128 KiB | 132 | **missed** |"
+expect "| PSS of runtime processes per pod (density) | <= 128 KiB | 132 |  | | **missed** |"
 expect "FAILED: one was lost"
 expect "![distributions](results/latency_host.svg)"
 # Work without the server's; of a Go program there are no instructions.
