@@ -1,5 +1,6 @@
 #include "shim/process/child.h"
 
+#include <poll.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -19,24 +20,39 @@
 namespace gantry::shim {
 namespace {
 
+// Many times what it takes.
+constexpr int kPlacedMilliseconds = 100;
+
 void KillAndReap(const Child& child) {
   sys::PidfdSendSignal(child.pidfd.get(), SIGKILL).IgnoreError();
   while (waitpid(child.pid, nullptr, __WALL) < 0 && errno == EINTR) {
   }
 }
 
-// Until the child has moved itself: nobody who looks into the cgroup later may
-// miss it. It says so by letting go of its end of a pipe, or why it could not.
-absl::Status AwaitPlaced(int placed_fd, int sync_fd) {
-  char nothing;
-  while (read(placed_fd, &nothing, 1) < 0) {
-    if (errno != EINTR) return ErrnoStatus(errno, "await its placement");
-  }
+// Whether the child has moved itself: nobody who looks into the cgroup later
+// may miss it. It says so by letting go of its end of a pipe, or why it could
+// not. False if it has not come to that in time: a frozen cgroup stops it
+// midway.
+absl::StatusOr<bool> AwaitPlaced(int placed_fd, int sync_fd) {
+  pollfd placed = {placed_fd, POLLIN, 0};
+  int ready = 0;
+  do {
+    ready = poll(&placed, 1, kPlacedMilliseconds);
+  } while (ready < 0 && errno == EINTR);
+  if (ready < 0) return ErrnoStatus(errno, "await its placement");
+  if (ready == 0) return false;
   ASSIGN_OR_RETURN(const std::optional<init::Report> report,
                    init::ReadReport(sync_fd));
-  if (!report.has_value()) return absl::OkStatus();
+  if (!report.has_value()) return true;
   if (report->kind == init::Report::Kind::kFailed) return report->failure;
   return absl::UnavailableError("it ended before it stood in its cgroups");
+}
+
+// Moves a child that does not do so itself.
+absl::Status Place(pid_t pid, const cgroup::Manager& cgroup, bool in_unified,
+                   const cgroup::Subgroup* v1_group) {
+  RETURN_IF_ERROR(cgroup.AddProcess(pid, in_unified));
+  return v1_group == nullptr ? absl::OkStatus() : v1_group->AddProcess(pid);
 }
 
 }  // namespace
@@ -47,11 +63,12 @@ absl::StatusOr<Child> StartChild(const cgroup::Manager& cgroup,
                                  const std::function<void(int sync_fd)>& body) {
   ASSIGN_OR_RETURN(init::SyncPair sync, init::MakeSyncPair());
   const bool into_group = group != nullptr && group->in_unified();
+  const cgroup::Subgroup* const v1_group = into_group ? nullptr : group;
   ASSIGN_OR_RETURN(UniqueFd unified,
                    into_group ? group->CloneTarget() : cgroup.CloneTarget());
   ASSIGN_OR_RETURN(cgroup::SelfPlacement placement, cgroup.PrepareSelf());
-  if (group != nullptr && !into_group) {
-    RETURN_IF_ERROR(group->AddTo(placement));
+  if (v1_group != nullptr) {
+    RETURN_IF_ERROR(v1_group->AddTo(placement));
   }
   sys::Pipe placed;
   if (!placement.empty()) {
@@ -78,7 +95,12 @@ absl::StatusOr<Child> StartChild(const cgroup::Manager& cgroup,
   placed.write.Reset();
   absl::Status status;
   if (!placement.empty()) {
-    status = AwaitPlaced(placed.read.get(), sync.parent.get());
+    const absl::StatusOr<bool> moved =
+        AwaitPlaced(placed.read.get(), sync.parent.get());
+    status = moved.status();
+    if (moved.ok() && !*moved) {
+      status = Place(child.pid, cgroup, unified.valid(), v1_group);
+    }
   }
   if (status.ok()) status = init::SendGo(sync.parent.get());
   if (!status.ok()) {

@@ -80,6 +80,31 @@ class Exec(gantry_case.GantryCase):
                    "the tree is dead", 5)
         self.assertEqual(self.state(self.container), "RUNNING")
 
+    # Seen to fail with a shim that waits for as long as the exec's process takes
+    # to get into its cgroup.
+    def test_a_frozen_container_holds_its_exec_and_not_its_shim(self):
+        path = self.info(self.container)["cgroup_path"]
+        freezer = host.controller("freezer")
+        file, frozen, thawed = (
+            (f"{freezer}/{path}/freezer.state", "FROZEN", "THAWED") if freezer
+            else (f"{host.hierarchies()['cgroup']}/{path}/cgroup.freeze",
+                  "1", "0"))
+        host.write(file, frozen)
+        self.addCleanup(host.write, file, thawed)
+        pending = self.server.runtime.ExecSync.future(
+            self.api.ExecSyncRequest(container_id=self.container,
+                                     cmd=["true"], timeout=1), timeout=DEADLINE)
+        begin = time.monotonic()
+        time.sleep(0.3)  # for the shim to have begun with it
+        self.call("ReopenContainerLog", container_id=self.container)
+        taken = time.monotonic() - begin
+        say(f"the shim answered after {taken:.2f} s")
+        self.assertLess(taken, host.patience(3))
+        self.assertEqual(pending.code(),
+                         grpc.StatusCode.DEADLINE_EXCEEDED)
+        host.write(file, thawed)
+        self.assertEqual(self.exec_sync(self.container, "true").exit_code, 0)
+
     def test_a_child_that_keeps_the_pipe_does_not_hold_the_answer(self):
         begin = time.monotonic()
         answer = self.exec_sync(self.container, "echo first; sleep 555 &")
