@@ -33,7 +33,7 @@ def _word(pid, file):
 def busy_processes(seconds=5, most=25):
     """A line for each that ran in the next `seconds`, the busiest first."""
     before = _ticks_of()
-    time.sleep(seconds)
+    time.sleep(seconds)  # nothing is awaited: it is the span that is measured
     used = [(ticks - before.get(pid, (0,))[0], pid, state, name)
             for pid, (ticks, state, name) in _ticks_of().items()]
     return [f"{ticks / _TICKS / seconds:6.0%} {pid} {state} {name} "
