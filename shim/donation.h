@@ -7,6 +7,7 @@
 #ifndef GANTRY_SHIM_DONATION_H_
 #define GANTRY_SHIM_DONATION_H_
 
+#include <cstddef>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -22,9 +23,18 @@ inline constexpr int kPlanFd = 4;
 // Mode "pin": the pod's run directory.
 inline constexpr int kPinDirectoryFd = 4;
 
+// argv[0], and what ps(1) shows.
+inline constexpr char kName[] = "gantry-shim";
+
 // argv[1].
 inline constexpr char kContainerMode[] = "container";
 inline constexpr char kPinMode[] = "pin";
+
+// argv[2] of mode "container": so many characters of the container's id, or
+// that the shim was started ahead, with nothing but the handshake: the first
+// message there then brings the id's characters and the other descriptors.
+inline constexpr char kStartedAhead[] = "(made ahead)";
+inline constexpr size_t kShownIdLength = sizeof(kStartedAhead) - 1;
 
 // On the handshake, where the plan has the shim await its placement in a
 // cgroup: a message of this one byte, which no envelope is.

@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "absl/time/time.h"
 #include "glog/logging.h"
 #include "proto/plan.pb.h"
 #include "runtime/base/status.h"
@@ -29,6 +30,9 @@ namespace {
 constexpr mode_t kPrivateDirectory = 0700;
 // The exit code peers report for a program that could not be started.
 constexpr int kStartErrorExitCode = 128;
+// Not while the client goes on with what it started; of what has ended by then
+// nothing has to be written.
+constexpr absl::Duration kAcknowledgeDelay = absl::Milliseconds(200);
 
 // What a launch needs, held open until the shim has taken it over.
 struct Prepared {
@@ -282,14 +286,19 @@ bool ContainerService::WasStartTold(const std::string& id) {
 }
 
 work::Task<void> ContainerService::AcknowledgeStart(std::string id) {
-  co_await node_.executor.Schedule();
   absl::StatusOr<ContainerPtr> container = node_.containers.Get(id);
   if (!container.ok() || !(*container)->start_unacknowledged()) co_return;
   id = (*container)->id();
-  absl::Status noted =
-      co_await UpdateRecord(node_, id, [](record::ContainerRecord& started) {
-        started.clear_start_unacknowledged();
-      });
+  co_await node_.loop.Sleep(kAcknowledgeDelay);
+  container = node_.containers.Get(id);
+  absl::Status noted;
+  if (container.ok() && (*container)->start_unacknowledged() &&
+      (*container)->state() == record::ContainerRecord::RUNNING) {
+    noted =
+        co_await UpdateRecord(node_, id, [](record::ContainerRecord& started) {
+          started.clear_start_unacknowledged();
+        });
+  }
   if (!noted.ok() && !absl::IsNotFound(noted)) {
     LOG(WARNING) << "container " << id
                  << ": note that its start was told: " << noted;

@@ -44,7 +44,7 @@ class ContainerService {
   // The client of a start is there to be told: a repeated Start is a mistake
   // from now on. To be called right before the answer; does not block.
   void NoteStartTold(absl::string_view id);
-  // To be called after it: now also for a server that starts anew.
+  // To be called after it: soon also for a server that starts anew.
   work::Task<void> AcknowledgeStart(std::string id);
 
   // Asks with the stop signal, and kills everything of the container once

@@ -24,9 +24,7 @@
 namespace gantry::shim_client {
 namespace {
 
-constexpr char kShimName[] = "gantry-shim";
-constexpr size_t kShownIdLength = 12;
-// Not while the pod is made that took the spare.
+// Not while the pod or the container is made that took a spare.
 constexpr absl::Duration kSpareDelay = absl::Milliseconds(100);
 // For the kernel to end a process that was killed.
 constexpr absl::Duration kDeathTimeout = absl::Seconds(2);
@@ -110,19 +108,23 @@ absl::StatusOr<std::unique_ptr<Launcher>> Launcher::Create(
     const std::string& shim_path, work::LoopThread& loop,
     work::Executor& executor, LauncherOptions options) {
   ASSIGN_OR_RETURN(UniqueFd file, OpenBinary(shim_path), "use the shim");
-  ASSIGN_OR_RETURN(UniqueFd binary, sys::SealedCopy(kShimName, file.get()));
-  ASSIGN_OR_RETURN(UniqueFd for_spares, sys::Duplicate(binary.get()));
-  return std::unique_ptr<Launcher>(
-      new Launcher(std::move(binary),
-                   std::make_shared<SpareNamespaces>(std::move(for_spares)),
-                   loop, executor, options));
+  ASSIGN_OR_RETURN(UniqueFd binary, sys::SealedCopy(shim::kName, file.get()));
+  ASSIGN_OR_RETURN(UniqueFd for_pods, sys::Duplicate(binary.get()));
+  ASSIGN_OR_RETURN(UniqueFd for_containers, sys::Duplicate(binary.get()));
+  return std::unique_ptr<Launcher>(new Launcher(
+      std::move(binary), std::make_shared<SpareNamespaces>(std::move(for_pods)),
+      std::make_shared<SpareShim>(std::move(for_containers)), loop, executor,
+      options));
 }
 
-Launcher::Launcher(UniqueFd binary, std::shared_ptr<SpareNamespaces> spares,
+Launcher::Launcher(UniqueFd binary,
+                   std::shared_ptr<SpareNamespaces> spare_namespaces,
+                   std::shared_ptr<SpareShim> spare_shim,
                    work::LoopThread& loop, work::Executor& executor,
                    LauncherOptions options)
     : binary_(std::move(binary)),
-      spares_(std::move(spares)),
+      spare_namespaces_(std::move(spare_namespaces)),
+      spare_shim_(std::move(spare_shim)),
       loop_(loop),
       executor_(executor),
       options_(options) {}
@@ -137,13 +139,17 @@ work::Task<absl::StatusOr<Launched>> Launcher::Launch(LaunchRequest request) {
   if (request.log_fd >= 0) donated.push_back(request.log_fd);
   donated.insert(donated.end(), request.join_fds.begin(),
                  request.join_fds.end());
-  std::vector<std::string> args;
-  args.push_back(kShimName);
-  args.push_back(shim::kContainerMode);
-  args.push_back(request.container_id.substr(0, kShownIdLength));
-  CO_ASSIGN_OR_RETURN(ShimProcess shim,
-                      StartShim(binary_.get(), std::move(args), donated),
-                      "execute the shim");
+  const std::string shown_id =
+      request.container_id.substr(0, shim::kShownIdLength);
+  std::optional<ShimProcess> spare = spare_shim_->Take(shown_id, donated);
+  if (!spare.has_value()) {
+    CO_ASSIGN_OR_RETURN(
+        spare,
+        StartShim(binary_.get(), {shim::kName, shim::kContainerMode, shown_id},
+                  donated),
+        "execute the shim");
+  }
+  ShimProcess shim = *std::move(spare);
   plan.Reset();
   absl::Status placed = co_await Place(shim, request);
   if (!placed.ok()) {
@@ -179,6 +185,7 @@ work::Task<absl::StatusOr<Launched>> Launcher::Launch(LaunchRequest request) {
   launched.client = ShimClient::Adopt(loop_, executor_, std::move(shim.socket),
                                       shim.pid, std::move(shim.pidfd),
                                       *std::move(run_dir), options_.client);
+  MakeShimLater();
   co_return launched;
 }
 
@@ -215,18 +222,29 @@ work::Task<void> Launcher::End(ShimProcess shim, absl::Duration patience) {
                         << " does not end after SIGKILL: " << killed;
 }
 
-void Launcher::MakeSpareLater(shim::PinRequest pin) {
+// Shared by both: what was begun may end after this.
+void Launcher::MakeNamespacesLater(shim::PinRequest pin) {
   if (!SpareNamespaces::CanBeFor(pin)) return;
-  // Shared: what was begun may end after this.
-  auto make = [spares = spares_, pin = std::move(pin)] {
-    const absl::Status made = spares->Make(pin);
+  MakeLater([spare = spare_namespaces_,
+             pin = std::move(pin)] { return spare->Make(pin); },
+            &namespaces_timer_);
+}
+
+void Launcher::MakeShimLater() {
+  MakeLater([spare = spare_shim_] { return spare->Make(); }, &shim_timer_);
+}
+
+void Launcher::MakeLater(std::function<absl::Status()> make,
+                         work::Timeout* timer) {
+  auto run = [make = std::move(make)] {
+    const absl::Status made = make();
     LOG_IF(WARNING, !made.ok()) << made;
   };
-  auto fire = [&executor = executor_, make = std::move(make)]() mutable {
-    executor.Post(std::move(make));
+  auto fire = [&executor = executor_, run = std::move(run)]() mutable {
+    executor.Post(std::move(run));
   };
   absl::MutexLock lock(&mutex_);
-  spare_timer_ = loop_.SetTimeout(kSpareDelay, std::move(fire));
+  *timer = loop_.SetTimeout(kSpareDelay, std::move(fire));
 }
 
 work::Task<absl::Status> Launcher::PinNamespaces(PinRequest request) {
@@ -244,7 +262,8 @@ work::Task<absl::Status> Launcher::PinNamespaces(PinRequest request) {
   for (const auto& [key, value] : request.sysctls) {
     pin.sysctls.emplace_back(SysctlPath(key), value);
   }
-  std::optional<ShimProcess> spare = spares_->Take(pin, request.run_dir_fd);
+  std::optional<ShimProcess> spare =
+      spare_namespaces_->Take(pin, request.run_dir_fd);
   if (!spare.has_value()) {
     std::vector<int> donated;
     donated.push_back(request.run_dir_fd);
@@ -267,7 +286,7 @@ work::Task<absl::Status> Launcher::PinNamespaces(PinRequest request) {
         absl::StrCat("unexpected answer ", answer->envelope.body_case()));
   }
   CO_RETURN_IF_ERROR(status) << "pin namespaces";
-  MakeSpareLater(std::move(pin));
+  MakeNamespacesLater(std::move(pin));
   co_return absl::OkStatus();
 }
 

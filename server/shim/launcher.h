@@ -1,5 +1,5 @@
 // Starts shims: one per container, and the short-lived one that pins the
-// namespaces of a pod (docs/shim_protocol.md), ahead if it can.
+// namespaces of a pod (docs/shim_protocol.md); both ahead if it can.
 //
 // All are executed from one sealed memfd made at start, so that they share
 // their pages and an upgrade of the file on disk touches none of them.
@@ -31,6 +31,7 @@
 #include "server/shim/shim_client.h"
 #include "server/shim/shim_process.h"
 #include "server/shim/spare_namespaces.h"
+#include "server/shim/spare_shim.h"
 #include "server/work/executor.h"
 #include "server/work/loop_thread.h"
 #include "server/work/task.h"
@@ -118,12 +119,14 @@ class Launcher {
   work::Task<absl::Status> PinNamespaces(PinRequest request);
 
   // Whether the next pod like the last one finds its namespaces made.
-  bool HasSpare() const { return spares_->has_spare(); }
+  bool HasSpareNamespaces() const { return spare_namespaces_->has_spare(); }
+  // Of the shim that was started for the next container.
+  std::optional<pid_t> SpareShimPid() const { return spare_shim_->pid(); }
 
  private:
-  Launcher(UniqueFd binary, std::shared_ptr<SpareNamespaces> spares,
-           work::LoopThread& loop, work::Executor& executor,
-           LauncherOptions options);
+  Launcher(UniqueFd binary, std::shared_ptr<SpareNamespaces> spare_namespaces,
+           std::shared_ptr<SpareShim> spare_shim, work::LoopThread& loop,
+           work::Executor& executor, LauncherOptions options);
 
   // Has `place` done and tells the shim.
   work::Task<absl::Status> Place(const ShimProcess& shim,
@@ -131,15 +134,21 @@ class Launcher {
   // Asks `shim` to give up, and kills it if it has not ended after `patience`.
   work::Task<void> End(ShimProcess shim, absl::Duration patience);
   // For the next pod like this one.
-  void MakeSpareLater(shim::PinRequest pin);
+  void MakeNamespacesLater(shim::PinRequest pin);
+  void MakeShimLater();
+  // On a thread of the executor, when no pod or container was made for a while.
+  void MakeLater(std::function<absl::Status()> make, work::Timeout* timer)
+      ABSL_LOCKS_EXCLUDED(mutex_);
 
   const UniqueFd binary_;
-  const std::shared_ptr<SpareNamespaces> spares_;
+  const std::shared_ptr<SpareNamespaces> spare_namespaces_;
+  const std::shared_ptr<SpareShim> spare_shim_;
   work::LoopThread& loop_;
   work::Executor& executor_;
   const LauncherOptions options_;
   absl::Mutex mutex_;
-  work::Timeout spare_timer_ ABSL_GUARDED_BY(mutex_);
+  work::Timeout namespaces_timer_ ABSL_GUARDED_BY(mutex_);
+  work::Timeout shim_timer_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace gantry::shim_client

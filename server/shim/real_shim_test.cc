@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/mount.h>
+#include <sys/types.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -40,6 +41,7 @@
 #include "server/shim/output_collector.h"
 #include "server/shim/shim_process.h"
 #include "server/shim/spare_namespaces.h"
+#include "server/shim/spare_shim.h"
 #include "server/shim/testing/await_task.h"
 #include "server/work/executor.h"
 #include "server/work/loop_thread.h"
@@ -188,6 +190,14 @@ class RealShimTest : public ::testing::Test {
         absl::StrCat("/gantry-shim-client-test-", ::getpid(), "-", id));
     cgroup_paths_.push_back(spec.cgroup_path());
     return spec;
+  }
+
+  // Nothing: none came in time.
+  std::optional<pid_t> AwaitSpareShim() {
+    for (int i = 0; i < 500 && !launcher_->SpareShimPid().has_value(); ++i) {
+      absl::SleepFor(absl::Milliseconds(10));
+    }
+    return launcher_->SpareShimPid();
   }
 
   UniqueFd RunDir(const std::string& id) {
@@ -418,10 +428,10 @@ TEST_F(RealShimTest, NamespacesOfALikePodAreMadeAhead) {
     ASSERT_OK_AND_ASSIGN(uint64_t number,
                          sys::NamespaceIdOf(networks.back().get()));
     numbers.insert(number);
-    for (int i = 0; i < 500 && !launcher_->HasSpare(); ++i) {
+    for (int i = 0; i < 500 && !launcher_->HasSpareNamespaces(); ++i) {
       absl::SleepFor(absl::Milliseconds(10));
     }
-    EXPECT_TRUE(launcher_->HasSpare());
+    EXPECT_TRUE(launcher_->HasSpareNamespaces());
   }
   EXPECT_EQ(numbers.size(), 2);
 }
@@ -453,6 +463,63 @@ TEST_F(RealShimTest, ASpareIsForOnePodOfItsKind) {
   EXPECT_FALSE(spares.has_spare());
 }
 
+TEST_F(RealShimTest, TheNextContainersShimIsStartedAhead) {
+  std::optional<pid_t> spare;
+  for (const char* id : {"first-container", "second-container"}) {
+    ASSERT_OK_AND_ASSIGN(Launched launched, Launch(id, {"/bin/sleep", "1000"}));
+    const pid_t shim = launched.started.shim_pid();
+    if (spare.has_value()) {
+      EXPECT_EQ(shim, *spare);
+    }
+    // Like one that was started for it.
+    ASSERT_OK_AND_ASSIGN(
+        const std::string arguments,
+        sys::ReadFileAt(AT_FDCWD, absl::StrCat("/proc/", shim, "/cmdline")));
+    const std::string shown(absl::string_view(id).substr(0, 12));
+    EXPECT_EQ(arguments,
+              absl::StrCat("gantry-shim", std::string(1, '\0'), "container",
+                           std::string(1, '\0'), shown, std::string(1, '\0')));
+    EXPECT_THAT(
+        sys::ReadFileAt(AT_FDCWD, absl::StrCat("/proc/", shim, "/comm")),
+        ::gantry::testing::IsOkAndHolds("gantry-shim\n"));
+    EXPECT_EQ(Exec(*launched.client, "e", {"/bin/true"}).exit_code, 0);
+    spare = AwaitSpareShim();
+    ASSERT_TRUE(spare.has_value());
+    EXPECT_NE(*spare, shim);
+    End end(*launched.client);
+    ASSERT_OK(Await(launched.client->Signal(SIGKILL, false)));
+    end.Get();
+  }
+}
+
+TEST_F(RealShimTest, AShimThatWasKilledAheadIsPassedOver) {
+  for (const char* id : {"c1", "c2"}) {
+    ASSERT_OK_AND_ASSIGN(Launched launched, Launch(id, {"/bin/sleep", "1000"}));
+    const std::optional<pid_t> spare = AwaitSpareShim();
+    ASSERT_TRUE(spare.has_value());
+    EXPECT_NE(*spare, launched.started.shim_pid());
+    ASSERT_EQ(::kill(*spare, SIGKILL), 0);
+    End end(*launched.client);
+    ASSERT_OK(Await(launched.client->Signal(SIGKILL, false)));
+    end.Get();
+  }
+}
+
+TEST_F(RealShimTest, AShimStartedAheadGoesWithTheServer) {
+  ASSERT_OK_AND_ASSIGN(UniqueFd binary,
+                       sys::OpenAt(AT_FDCWD, ShimPath(), O_RDONLY));
+  UniqueFd pidfd;
+  {
+    SpareShim spare(std::move(binary));
+    EXPECT_FALSE(spare.Take("c", {}).has_value());
+    ASSERT_OK(spare.Make());
+    ASSERT_TRUE(spare.pid().has_value());
+    ASSERT_OK_AND_ASSIGN(pidfd, sys::PidfdOpen(*spare.pid()));
+  }
+  EXPECT_THAT(sys::PidfdExited(pidfd.get(), std::chrono::seconds(20)),
+              ::gantry::testing::IsOkAndHolds(true));
+}
+
 TEST_F(RealShimTest, ManyLaunchesAndExecsLeakNothing) {
   constexpr int kLaunches = 200;
   std::vector<absl::Duration> launches;
@@ -480,7 +547,8 @@ TEST_F(RealShimTest, ManyLaunchesAndExecsLeakNothing) {
     EXPECT_FALSE(CgroupExists(id));
     if (i == 10) fds = CountEntries("/proc/self/fd");
   }
-  EXPECT_LE(CountEntries("/proc/self/fd"), fds);
+  // Two are a shim's that was started ahead.
+  EXPECT_LE(CountEntries("/proc/self/fd"), fds + 2);
   // The test's, the loop's, and those the executor may have.
   EXPECT_LE(CountEntries("/proc/self/task"), 4);
   PrintLatencies("launch (plan to Started)", launches);

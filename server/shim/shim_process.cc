@@ -3,9 +3,11 @@
 #include <errno.h>
 #include <fcntl.h>
 
+#include <chrono>
 #include <utility>
 
 #include "runtime/base/status.h"
+#include "runtime/sys/pidfd.h"
 #include "runtime/sys/seqpacket.h"
 #include "runtime/sys/spawn.h"
 #include "server/shim/envelope.h"
@@ -37,6 +39,12 @@ absl::StatusOr<ShimProcess> StartShim(int binary, std::vector<std::string> argv,
   ASSIGN_OR_RETURN(sys::Spawned spawned, sys::Spawner().Spawn(request));
   return ShimProcess{spawned.pid, std::move(spawned.pidfd),
                      std::move(sockets.first)};
+}
+
+bool Lives(const ShimProcess& process) {
+  absl::StatusOr<bool> exited =
+      sys::PidfdExited(process.pidfd.get(), std::chrono::milliseconds(0));
+  return exited.ok() && !*exited;
 }
 
 }  // namespace gantry::shim_client

@@ -27,6 +27,8 @@ struct ShimProcess {
 absl::StatusOr<ShimProcess> StartShim(int binary, std::vector<std::string> argv,
                                       const std::vector<int>& donated);
 
+bool Lives(const ShimProcess& process);
+
 }  // namespace gantry::shim_client
 
 #endif  // GANTRY_SERVER_SHIM_SHIM_PROCESS_H_

@@ -1,9 +1,6 @@
 #include "server/shim/spare_namespaces.h"
 
-#include <chrono>
-
 #include "runtime/base/status.h"
-#include "runtime/sys/pidfd.h"
 #include "runtime/sys/seqpacket.h"
 
 namespace gantry::shim_client {
@@ -14,12 +11,6 @@ shim::PinRequest KindOf(shim::PinRequest pin) {
   pin.ahead = true;
   pin.hostname.clear();
   return pin;
-}
-
-bool Lives(const ShimProcess& process) {
-  absl::StatusOr<bool> exited =
-      sys::PidfdExited(process.pidfd.get(), std::chrono::milliseconds(0));
-  return exited.ok() && !*exited;
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -12,6 +13,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
 #include "proto/plan.pb.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/status.h"
@@ -29,6 +31,9 @@ namespace {
 
 // A plan has every variable and mount of a container, but it has an end.
 constexpr size_t kMaxPlanBytes = 16 << 20;
+
+// As ps(1) shows it while it waits.
+constexpr char kAheadName[] = "gantry-ahead";
 
 absl::StatusOr<std::unique_ptr<plan::ContainerPlan>> ReadPlan() {
   // Whoever made it may have left the offset at its end.
@@ -69,6 +74,26 @@ OwnedDonation TakeOwnership(const Donation& numbers) {
   return fds;
 }
 
+// Of a shim that was started ahead: waits for what others are started with.
+// False: the server has gone, or needs it no more.
+absl::StatusOr<bool> AwaitDonation(char* shown_id) {
+  absl::StatusOr<sys::Message> message =
+      sys::Receive(kHandshakeFd, wire::kMaxMessageBytes);
+  if (!message.ok()) return false;
+  // Only the handshake and the standard streams were open.
+  for (size_t i = 0; i < message->fds.size(); ++i) {
+    const int wanted = kPlanFd + static_cast<int>(i);
+    if (message->fds[i].get() != wanted) {
+      return absl::InternalError(absl::StrCat(
+          "descriptor ", message->fds[i].get(), " was donated as ", wanted));
+    }
+  }
+  for (UniqueFd& fd : message->fds) (void)fd.Release();
+  const size_t length = message->data.copy(shown_id, kShownIdLength);
+  shown_id[length] = '\0';
+  return true;
+}
+
 int FailEarly(const absl::Status& why) {
   Envelope event;
   event.set_version(1);
@@ -79,11 +104,22 @@ int FailEarly(const absl::Status& why) {
 
 }  // namespace
 
-int RunContainerMode() {
+int RunContainerMode(char* shown_id) {
   // Memory that was needed once goes back; what is kept fits in a few pages.
   mallopt(M_TRIM_THRESHOLD, 64 * 1024);
   mallopt(M_TOP_PAD, 16 * 1024);
   mallopt(M_MMAP_THRESHOLD, 64 * 1024);
+  const bool ahead =
+      shown_id != nullptr && absl::string_view(shown_id) == kStartedAhead;
+  absl::Status status;
+  if (ahead) {
+    status = KeepOnlyFds(kHandshakeFd + 1);
+    if (status.ok()) status = ShieldOwnProcess(kAheadName);
+    if (!status.ok()) return FailEarly(status);
+    absl::StatusOr<bool> needed = AwaitDonation(shown_id);
+    if (!needed.ok()) return FailEarly(needed.status());
+    if (!*needed) return 0;
+  }
   // Before it is known whether it will be asked for.
   const int64_t begun_at = RealClock().BootNanos();
   absl::StatusOr<std::unique_ptr<plan::ContainerPlan>> plan = ReadPlan();
@@ -95,9 +131,8 @@ int RunContainerMode() {
     init::NoteStep("shim: shield the process", begun);
   }
   const size_t donated = DonationOrder(**plan).size();
-  absl::Status status =
-      KeepOnlyFds(kFirstDonatedFd + static_cast<int>(donated));
-  if (status.ok()) status = ShieldOwnProcess("gantry-shim");
+  status = KeepOnlyFds(kFirstDonatedFd + static_cast<int>(donated));
+  if (status.ok()) status = ShieldOwnProcess(kName);
   if (!status.ok()) return FailEarly(status);
 
   if (const int score = (*plan)->shim_oom_score_adj(); score != 0) {

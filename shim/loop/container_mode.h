@@ -8,9 +8,11 @@
 
 namespace gantry::shim {
 
-// The process's exit code: 0 if the container was started and has ended, 1 if
-// it was not started.
-int RunContainerMode();
+// `shown_id`: the program's argument (kStartedAhead of shim/donation.h has it
+// wait for a container, and is then overwritten with the id). The process's
+// exit code: 0 if the container was started and has ended, or a shim that was
+// started ahead is not needed; 1 if the container was not started.
+int RunContainerMode(char* shown_id);
 
 }  // namespace gantry::shim
 

@@ -229,7 +229,8 @@ class Server:
 
     def descriptors(self):
         """How many gantryd has open, without pidfd and socket of who makes
-        namespaces, for a pod or ahead (ADR 13): they come and go by themselves."""
+        namespaces, for a pod or ahead, and of the shim that was started ahead
+        (ADR 13): they come and go by themselves."""
         folder = f"/proc/{self.process.pid}/fdinfo"
         names = os.listdir(folder)
         pins = 0
@@ -237,7 +238,8 @@ class Server:
             pid = re.search(r"^Pid:\s+(\d+)$", host.read(f"{folder}/{name}"),
                             re.MULTILINE)
             pins += (pid is not None and
-                     host.read(f"/proc/{pid[1]}/comm") == "gantry-pin\n")
+                     host.read(f"/proc/{pid[1]}/comm") in
+                     ("gantry-pin\n", "gantry-ahead\n"))
         return len(names) - 2 * pins
 
     def shims_in_pod(self, containers):
