@@ -146,10 +146,7 @@ absl::StatusOr<bool> RecordStore::Append(int object, absl::string_view id,
   if (!S_ISREG(info.st_mode) || static_cast<size_t>(info.st_size) != size) {
     return false;
   }
-  absl::Status written = sys::WriteAll(file->get(), update);
-  if (written.ok() && durability_ == sys::Durability::kPowerCut) {
-    written = sys::FsyncFd(file->get(), kRecord);
-  }
+  const absl::Status written = sys::WriteAll(file->get(), update);
   if (!written.ok()) {
     // The old payload counts again; what cannot be cut off is passed over.
     (void)!::ftruncate(file->get(), static_cast<off_t>(size));
@@ -169,10 +166,14 @@ absl::Status RecordStore::Write(absl::string_view id,
     return absl::NotFoundError(absl::StrCat(what, ": there is none"));
   }
   // Several times as fast as writing it anew: a rename over a file makes ext4
-  // write that out (auto_da_alloc, ext4(5)).
-  ASSIGN_OR_RETURN(const bool appended, Append(object.get(), id, payload),
-                   what);
-  if (appended) return absl::OkStatus();
+  // write that out (auto_da_alloc, ext4(5)). Not where a power cut counts: of
+  // what is added the size may be there and a page not, and then the record is
+  // damaged, with what was in it before.
+  if (durability_ == sys::Durability::kCrash) {
+    ASSIGN_OR_RETURN(const bool appended, Append(object.get(), id, payload),
+                     what);
+    if (appended) return absl::OkStatus();
+  }
   RETURN_IF_ERROR(sys::AtomicWriteAt(
       object.get(), kRecord, EncodeRecord(payload), kRecordMode, durability_))
       << what;

@@ -1,7 +1,8 @@
 // Objects on disk: one directory per object with one checksummed record.
 //
 //   <directory>/<id>/record     the payload: written anew and renamed over the
-//                               old one, or added to it (record_format.h)
+//                               old one, or, with kCrash, added to it
+//                               (record_format.h)
 //   <directory>/<id>/...        whatever else belongs to the object
 //
 // An id is 1 to 128 of [A-Za-z0-9_.-] and does not begin with '.'; others are
