@@ -368,12 +368,13 @@ absl::Status ImageStore::CollectGarbage(const LayerInUse& in_use) {
       used.insert(absl::StrCat("layer:", layer.diff_id()));
     }
   }
+  std::vector<Digest> unused;
   for (const LayerInfo& layer : layers_->List()) {
-    if (used.count(absl::StrCat("layer:", layer.diff_id.ToString())) != 0) {
-      continue;
+    if (used.count(absl::StrCat("layer:", layer.diff_id.ToString())) == 0) {
+      unused.push_back(layer.diff_id);
     }
-    RETURN_IF_ERROR(layers_->Remove(layer.diff_id, in_use));
   }
+  RETURN_IF_ERROR(layers_->Remove(unused, in_use));
   RETURN_IF_ERROR(layers_->RemoveRetired(in_use));
   ASSIGN_OR_RETURN(std::vector<Digest> blobs, content_->List());
   for (const Digest& blob : blobs) {

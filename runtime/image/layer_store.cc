@@ -112,6 +112,8 @@ absl::Status LayerStore::Recover(const LayerInUse& in_use,
   RETURN_IF_ERROR(records_->CleanUp());
   ASSIGN_OR_RETURN(std::vector<sys::DirEntry> entries,
                    sys::ListDirAt(dir_.get(), "."));
+  // As RemoveDirectories does, which may have been killed before it.
+  RETURN_IF_ERROR(sys::FsyncFd(dir_.get(), "the layers' directory"));
   for (const sys::DirEntry& entry : entries) {
     if (absl::StartsWith(entry.name, ".")) {
       RETURN_IF_ERROR(sys::RemoveTreeAt(dir_.get(), entry.name));
@@ -119,6 +121,7 @@ absl::Status LayerStore::Recover(const LayerInUse& in_use,
   }
   ASSIGN_OR_RETURN(std::vector<state::RecordStore::Listed> listed,
                    records_->List());
+  std::vector<std::string> gone;
   absl::MutexLock lock(&mutex_);
   for (const state::RecordStore::Listed& item : listed) {
     last_number_ = std::max(last_number_, FromBase36(item.id));
@@ -142,13 +145,13 @@ absl::Status LayerStore::Recover(const LayerInUse& in_use,
       kept = sys::OpenAt(dir_.get(), fs, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
     }
     if (!kept.ok()) {
-      RETURN_IF_ERROR(records_->Remove(item.id));
+      gone.push_back(item.id);
       continue;
     }
     ASSIGN_OR_RETURN(retired_[item.id], rootfs::UsageOf(kept->get()));
     RETURN_IF_ERROR(sys::UnlinkAt(dir_.get(), RecordOf(item.id)));
   }
-  return absl::OkStatus();
+  return RemoveDirectories(gone);
 }
 
 std::optional<LayerInfo> LayerStore::Find(const Digest& diff_id) const {
@@ -244,27 +247,51 @@ absl::Status LayerStore::Commit(const std::vector<Digest>& diff_ids) {
   return absl::OkStatus();
 }
 
-absl::Status LayerStore::RemoveDirectory(const std::string& name) {
-  // The record goes away with the name: never a record without its layer.
-  RETURN_IF_ERROR(sys::RenameAt(dir_.get(), name, dir_.get(), Removed(name)));
-  return sys::RemoveTreeAt(dir_.get(), Removed(name));
+absl::Status LayerStore::RemoveDirectories(
+    const std::vector<std::string>& names) {
+  if (names.empty()) return absl::OkStatus();
+  // The record goes away with the name: never a record without its layer,
+  for (const std::string& name : names) {
+    RETURN_IF_ERROR(sys::RenameAt(dir_.get(), name, dir_.get(), Removed(name)));
+  }
+  // nor after a power cut: what is removed below may come to the disk sooner
+  // than the names, and a container's record that comes back would keep what is
+  // left for a whole layer.
+  RETURN_IF_ERROR(sys::FsyncFd(dir_.get(), "the layers' directory"));
+  for (const std::string& name : names) {
+    RETURN_IF_ERROR(sys::RemoveTreeAt(dir_.get(), Removed(name)));
+  }
+  return absl::OkStatus();
+}
+
+std::optional<std::string> LayerStore::Forget(const Digest& diff_id,
+                                              const LayerInUse& in_use) {
+  absl::MutexLock lock(&mutex_);
+  auto it = layers_.find(diff_id);
+  if (it == layers_.end() || holds_->Held(diff_id)) return std::nullopt;
+  if (in_use && in_use(it->second.LowerDir())) return std::nullopt;
+  std::string name = it->second.name;
+  // From here on a pull does not find it and fetches it anew.
+  layers_.erase(it);
+  return name;
 }
 
 absl::StatusOr<bool> LayerStore::Remove(const Digest& diff_id,
                                         const LayerInUse& in_use) {
-  std::string name;
-  {
-    absl::MutexLock lock(&mutex_);
-    auto it = layers_.find(diff_id);
-    if (it == layers_.end()) return !holds_->Held(diff_id);
-    if (holds_->Held(diff_id)) return false;
-    if (in_use && in_use(it->second.LowerDir())) return false;
-    name = it->second.name;
-    // From here on a pull does not find it and fetches it anew.
-    layers_.erase(it);
-  }
-  RETURN_IF_ERROR(RemoveDirectory(name));
+  const std::optional<std::string> name = Forget(diff_id, in_use);
+  if (!name) return !Find(diff_id) && !holds_->Held(diff_id);
+  RETURN_IF_ERROR(RemoveDirectories({*name}));
   return true;
+}
+
+absl::Status LayerStore::Remove(const std::vector<Digest>& diff_ids,
+                                const LayerInUse& in_use) {
+  std::vector<std::string> names;
+  for (const Digest& diff_id : diff_ids) {
+    std::optional<std::string> name = Forget(diff_id, in_use);
+    if (name) names.push_back(*std::move(name));
+  }
+  return RemoveDirectories(names);
 }
 
 absl::StatusOr<bool> LayerStore::Retire(const Digest& diff_id,
@@ -283,7 +310,7 @@ absl::StatusOr<bool> LayerStore::Retire(const Digest& diff_id,
   }
   // A directory without a record is what a retired layer is at Open.
   RETURN_IF_ERROR(stays ? sys::UnlinkAt(dir_.get(), RecordOf(name))
-                        : RemoveDirectory(name));
+                        : RemoveDirectories({name}));
   return true;
 }
 
@@ -297,10 +324,7 @@ absl::Status LayerStore::RemoveRetired(const LayerInUse& in_use) {
     }
     for (const std::string& name : unused) retired_.erase(name);
   }
-  for (const std::string& name : unused) {
-    RETURN_IF_ERROR(RemoveDirectory(name));
-  }
-  return absl::OkStatus();
+  return RemoveDirectories(unused);
 }
 
 bool LayerStore::HasRetired() const {

@@ -6,7 +6,8 @@
 // shared in this process; Commit, after one syncfs for all layers of an image,
 // gives their records, written before it, their name. At Open a directory
 // without a sound record is removed: after a power cut a layer is either whole
-// or not there.
+// or not there. So is one that goes: its directory is renamed, and that is on
+// the disk before the first file in it goes.
 //
 // A damaged layer is retired: its record goes, so that it is not found any more
 // and the next pull unpacks it anew under another N; its directory stays for
@@ -98,6 +99,10 @@ class LayerStore {
   // over from a hold is seen by one of the two. It must not call this store.
   absl::StatusOr<bool> Remove(const Digest& diff_id,
                               const LayerInUse& in_use = nullptr);
+  // The same of several, with one wait for the disk; those that stay are passed
+  // over.
+  absl::Status Remove(const std::vector<Digest>& diff_ids,
+                      const LayerInUse& in_use);
 
   // Gives a damaged layer up: removed, or retired if `in_use` names it. False
   // if it is held, and so stays. Unknown: true.
@@ -118,7 +123,10 @@ class LayerStore {
   absl::Status Recover(const LayerInUse& in_use,
                        std::vector<absl::Status>* problems);
   absl::Status NameRecord(const std::string& name);
-  absl::Status RemoveDirectory(const std::string& name);
+  // The name of a layer that nobody finds from here on; none if it stays.
+  std::optional<std::string> Forget(const Digest& diff_id,
+                                    const LayerInUse& in_use);
+  absl::Status RemoveDirectories(const std::vector<std::string>& names);
 
   UniqueFd dir_;
   std::unique_ptr<state::RecordStore> records_;

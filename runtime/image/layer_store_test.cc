@@ -9,6 +9,7 @@
 #include "gtest/gtest.h"
 #include "runtime/base/testing/status_matchers.h"
 #include "runtime/base/unique_fd.h"
+#include "runtime/sys/atomic_write.h"
 #include "runtime/sys/file.h"
 #include "runtime/sys/testing/temp_dir.h"
 
@@ -141,6 +142,37 @@ TEST_F(LayerStoreTest, HeldLayersStay) {
   EXPECT_THAT(store_->Remove(a_), IsOkAndHolds(true));
   EXPECT_THAT(store_->Remove(a_), IsOkAndHolds(true));
   EXPECT_EQ(Entries(), 0u);
+}
+
+TEST_F(LayerStoreTest, OfSeveralTheHeldAndTheUsedOneStay) {
+  const Digest c = DigestOf("c");
+  Publish(a_);
+  Publish(b_);
+  Publish(c);
+  HoldTable::Hold hold = store_->Hold(a_);
+  const std::string used = store_->Find(b_)->LowerDir();
+  ASSERT_OK(store_->Remove({a_, b_, c}, [&used](const std::string& lower_dir) {
+    return lower_dir == used;
+  }));
+  EXPECT_TRUE(store_->Find(a_));
+  EXPECT_TRUE(store_->Find(b_));
+  EXPECT_FALSE(store_->Find(c));
+  EXPECT_EQ(Entries(), 2u);
+}
+
+TEST_F(LayerStoreTest, TwinOfALayerGoesAtOpen) {
+  Publish(a_);
+  ASSERT_OK(store_->Commit({a_}));
+  ASSERT_OK(sys::MkdirAllAt(dir_.fd(), "2/fs/made", 0755));
+  ASSERT_OK_AND_ASSIGN(UniqueFd twin,
+                       sys::OpenAt(dir_.fd(), "2", O_RDONLY | O_DIRECTORY));
+  ASSERT_OK(sys::AtomicWriteAt(twin.get(), "record",
+                               *sys::ReadFileAt(dir_.fd(), "1/record"), 0600,
+                               sys::Durability::kCrash));
+  Reopen();
+  EXPECT_EQ(store_->Find(a_)->name, "1");
+  EXPECT_EQ(Entries(), 1u);
+  EXPECT_THAT(problems_, IsEmpty());
 }
 
 TEST_F(LayerStoreTest, RetiredLayerStaysBelowItsContainerAndIsFetchedAnew) {
