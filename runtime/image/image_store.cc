@@ -64,6 +64,17 @@ absl::Status NoSuchImage(absl::string_view ref) {
   return absl::NotFoundError(absl::StrCat("image ", ref, " is not there"));
 }
 
+// Takes away from `image` the tags that `owner` has; whether there were any.
+bool TakeTags(const ImageRecord& owner, ImageRecord* image) {
+  auto* tags = image->mutable_repo_tags();
+  const auto kept = std::remove_if(
+      tags->begin(), tags->end(),
+      [&](const std::string& tag) { return Contains(owner.repo_tags(), tag); });
+  if (kept == tags->end()) return false;
+  tags->erase(kept, tags->end());
+  return true;
+}
+
 // What the second record of one image adds to the first.
 ImageRecord Merged(const ImageRecord& old, ImageRecord fresh) {
   for (const std::string& tag : old.repo_tags()) {
@@ -103,6 +114,7 @@ absl::StatusOr<std::unique_ptr<ImageStore>> ImageStore::Open(
   store->records_ =
       state::RecordStore::Open(std::move(images), sys::Durability::kPowerCut);
   RETURN_IF_ERROR(store->Load(problems));
+  RETURN_IF_ERROR(store->SettleTags());
   RETURN_IF_ERROR(store->CollectGarbage(in_use));
   return store;
 }
@@ -241,14 +253,52 @@ absl::StatusOr<ImageStore::Lowers> ImageStore::LowersOf(
   return lowers;
 }
 
-absl::Status ImageStore::Write(const ImageRecord& image) {
-  ASSIGN_OR_RETURN(std::string id, RecordId(image.id()));
-  const std::string payload = image.SerializeAsString();
+absl::Status ImageStore::Write(ImageRecord* image) {
+  ASSIGN_OR_RETURN(std::string id, RecordId(image->id()));
+  image->set_revision(++revision_);
+  const std::string payload = image->SerializeAsString();
   absl::Status written = records_->Write(id, payload);
   if (absl::IsNotFound(written)) written = records_->Create(id, payload);
-  RETURN_IF_ERROR(written) << "image " << image.id();
-  absl::MutexLock lock(&mutex_);
-  images_[image.id()].record = image;
+  return Annotate(written, absl::StrCat("image ", image->id()));
+}
+
+absl::Status ImageStore::Keep(ImageRecord* image) {
+  // 1. The new owner of the tags: from here on they are its own, whatever
+  // happens.
+  RETURN_IF_ERROR(Write(image));
+  std::vector<ImageRecord> robbed;
+  {
+    absl::MutexLock lock(&mutex_);
+    images_[image->id()].record = *image;
+    for (auto& [id, entry] : images_) {
+      if (id == image->id()) continue;
+      if (TakeTags(*image, &entry.record)) robbed.push_back(entry.record);
+    }
+  }
+  // 2. Those that had them.
+  for (ImageRecord& other : robbed) {
+    RETURN_IF_ERROR(Write(&other));
+  }
+  return absl::OkStatus();
+}
+
+// What a move of a tag that was cut short has left.
+absl::Status ImageStore::SettleTags() {
+  absl::MutexLock change(&changes_);
+  std::vector<ImageRecord> images = List();
+  std::stable_sort(images.begin(), images.end(),
+                   [](const ImageRecord& a, const ImageRecord& b) {
+                     return a.revision() > b.revision();
+                   });
+  if (!images.empty()) revision_ = images.front().revision();
+  for (size_t owner = 0; owner < images.size(); ++owner) {
+    for (size_t i = owner + 1; i < images.size(); ++i) {
+      if (!TakeTags(images[owner], &images[i])) continue;
+      RETURN_IF_ERROR(Write(&images[i]));
+      absl::MutexLock lock(&mutex_);
+      images_[images[i].id()].record = images[i];
+    }
+  }
   return absl::OkStatus();
 }
 
@@ -275,8 +325,7 @@ absl::StatusOr<ImageRecord> ImageStore::Put(ImageRecord image) {
   absl::MutexLock change(&changes_);
   absl::StatusOr<ImageRecord> old = ResolveAny(image.id());
   if (old.ok()) image = Merged(*old, std::move(image));
-  RETURN_IF_ERROR(TakeTagsFromOthers(image));
-  RETURN_IF_ERROR(Write(image));
+  RETURN_IF_ERROR(Keep(&image));
   // Others may have wanted the same layers.
   NoteCompleteness();
   return image;
@@ -289,21 +338,6 @@ void ImageStore::NoteCompleteness() {
   }
 }
 
-absl::Status ImageStore::TakeTagsFromOthers(const ImageRecord& image) {
-  for (ImageRecord& other : List()) {
-    if (other.id() == image.id()) continue;
-    ImageRecord kept = other;
-    kept.clear_repo_tags();
-    for (const std::string& tag : other.repo_tags()) {
-      if (!Contains(image.repo_tags(), tag)) kept.add_repo_tags(tag);
-    }
-    if (kept.repo_tags_size() != other.repo_tags_size()) {
-      RETURN_IF_ERROR(Write(kept));
-    }
-  }
-  return absl::OkStatus();
-}
-
 absl::Status ImageStore::AddTag(absl::string_view id, absl::string_view tag) {
   ASSIGN_OR_RETURN(Reference name, ParseReference(tag));
   if (name.digest || name.tag.empty()) {
@@ -313,8 +347,7 @@ absl::Status ImageStore::AddTag(absl::string_view id, absl::string_view tag) {
   absl::MutexLock change(&changes_);
   ASSIGN_OR_RETURN(ImageRecord image, Resolve(id));
   AddTo(image.mutable_repo_tags(), name.Tagged());
-  RETURN_IF_ERROR(TakeTagsFromOthers(image));
-  return Write(image);
+  return Keep(&image);
 }
 
 absl::StatusOr<bool> ImageStore::RemoveTag(absl::string_view tag) {
@@ -329,7 +362,7 @@ absl::StatusOr<bool> ImageStore::RemoveTag(absl::string_view tag) {
     auto found = std::find(tags->begin(), tags->end(), name.Tagged());
     if (found == tags->end()) continue;
     tags->erase(found);
-    RETURN_IF_ERROR(Write(image));
+    RETURN_IF_ERROR(Keep(&image));
     return true;
   }
   return false;
@@ -340,7 +373,7 @@ absl::Status ImageStore::SetPinned(absl::string_view id, bool pinned) {
   ASSIGN_OR_RETURN(ImageRecord image, ResolveAny(id));
   if (image.pinned() == pinned) return absl::OkStatus();
   image.set_pinned(pinned);
-  return Write(image);
+  return Keep(&image);
 }
 
 absl::Status ImageStore::Remove(absl::string_view ref,

@@ -9,6 +9,8 @@
 // The order of durability: blobs and layers are written and renamed; one
 // syncfs; the layers' records; the image's record. So a record on disk vouches
 // for all it names, and whatever no record names is garbage at the next Open.
+// A tag that moves is in its new image's record before it goes out of the old
+// one's: whenever a move is cut short, the tag names one of the two.
 //
 // What is damaged all the same costs no more than itself. An image that lacks a
 // layer is incomplete: List tells of it, so that it can be removed, but it is
@@ -20,6 +22,7 @@
 #ifndef GANTRY_RUNTIME_IMAGE_IMAGE_STORE_H_
 #define GANTRY_RUNTIME_IMAGE_IMAGE_STORE_H_
 
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
@@ -134,8 +137,13 @@ class ImageStore {
   absl::StatusOr<const Entry*> Lookup(absl::string_view ref) const
       ABSL_SHARED_LOCKS_REQUIRED(mutex_);
   void NoteCompleteness();
-  absl::Status Write(const record::ImageRecord& image);
-  absl::Status TakeTagsFromOthers(const record::ImageRecord& image);
+  absl::Status SettleTags();
+  // On the disk alone.
+  absl::Status Write(record::ImageRecord* image)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(changes_);
+  // In memory too; the tags are taken away from other images.
+  absl::Status Keep(record::ImageRecord* image)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(changes_);
 
   UniqueFd dir_;
   std::unique_ptr<ContentStore> content_;
@@ -143,6 +151,8 @@ class ImageStore {
   std::unique_ptr<state::RecordStore> records_;
   // One change at a time; held over I/O, never by readers.
   absl::Mutex changes_;
+  // Of the record written last.
+  int64_t revision_ ABSL_GUARDED_BY(changes_) = 0;
   mutable absl::Mutex mutex_;
   std::map<std::string, Entry> images_ ABSL_GUARDED_BY(mutex_);
 };

@@ -1,5 +1,7 @@
 #include "runtime/image/image_store.h"
 
+#include <fcntl.h>
+
 #include <string>
 #include <utility>
 #include <vector>
@@ -134,6 +136,36 @@ TEST_F(ImageStoreTest, TagMovesToTheNewImageTheOldOneDangles) {
               UnorderedElementsAre(kBusybox, "docker.io/library/busybox:1"));
   Reopen();
   EXPECT_EQ(NameOf("busybox:1"), "new");
+}
+
+// At no moment has nobody the tag: its new owner is written first.
+TEST_F(ImageStoreTest, TagWhoseMoveIsCutShortHasAnOwner) {
+  Put("old", {"l1"}, {kBusybox, "docker.io/library/busybox:1"});
+  record::ImageRecord fresh = Make("new", {"l1"}, {kBusybox});
+  // The old owner's record cannot be written.
+  const std::string record =
+      absl::StrCat("images/", DigestOf("old").hex(), "/record");
+  const std::string kept = *sys::ReadFileAt(dir_.fd(), record);
+  ASSERT_OK(sys::UnlinkAt(dir_.fd(), record));
+  ASSERT_OK(sys::MkdirAt(dir_.fd(), record, 0700));
+  EXPECT_THAT(store_->Put(std::move(fresh)), Not(IsOk()));
+  EXPECT_EQ(NameOf("busybox"), "new");
+  // Both records have the tag.
+  ASSERT_OK(sys::RmdirAt(dir_.fd(), record));
+  ASSERT_OK_AND_ASSIGN(
+      UniqueFd fd, sys::OpenAt(dir_.fd(), record, O_WRONLY | O_CREAT, 0600));
+  ASSERT_OK(sys::WriteAll(fd.get(), kept));
+  for (int i = 0; i < 2; ++i) {
+    Reopen();
+    EXPECT_EQ(NameOf("busybox"), "new");
+    EXPECT_EQ(NameOf("busybox:1"), "old");
+    EXPECT_THAT(problems_, IsEmpty());
+  }
+  // The tag does not come back with the end of its owner.
+  ASSERT_OK(store_->Remove("busybox", nullptr));
+  Reopen();
+  EXPECT_THAT(store_->Resolve("busybox"),
+              StatusIs(absl::StatusCode::kNotFound));
 }
 
 TEST_F(ImageStoreTest, AddTagAndPin) {
