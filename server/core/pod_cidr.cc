@@ -38,7 +38,7 @@ absl::Status PodCidr::Set(const std::string& pod_cidr) {
   if (value_ == pod_cidr) return absl::OkStatus();
   RETURN_IF_ERROR(sys::AtomicWriteAt(directory_.get(), kFile,
                                      state::EncodeRecord(pod_cidr), kMode,
-                                     sys::Durability::kCrash))
+                                     sys::Durability::kPowerCut))
       << "keep the pods' range";
   value_ = pod_cidr;
   return absl::OkStatus();

@@ -4,7 +4,8 @@
 // It is for network plugins whose configuration is made from it; the built-in
 // bridge has ranges of its own in gantryd's configuration, which a client does
 // not change under pods that run.
-// Thread safety: all methods from any thread. Set blocks for a rename.
+// Thread safety: all methods from any thread. Set waits for the disk: what it
+// has kept survives a power cut.
 
 #ifndef GANTRY_SERVER_CORE_POD_CIDR_H_
 #define GANTRY_SERVER_CORE_POD_CIDR_H_
