@@ -96,16 +96,32 @@ absl::StatusOr<CachedPod> FromText(absl::string_view text,
   return pod;
 }
 
-absl::Status Cache::Put(const CachedPod& pod) const {
+absl::Status Cache::Write(const CachedPod& pod,
+                          sys::Durability durability) const {
   absl::StatusOr<UniqueFd> directory =
       sys::OpenAt(AT_FDCWD, directory_, O_RDONLY | O_DIRECTORY);
   if (absl::IsNotFound(directory.status())) {
     RETURN_IF_ERROR(sys::MkdirAllAt(AT_FDCWD, directory_, kDirectoryMode));
     directory = sys::OpenAt(AT_FDCWD, directory_, O_RDONLY | O_DIRECTORY);
+    RETURN_IF_ERROR(directory);
+    // Once and for all: Sync vouches for what is in the directory, not for its
+    // own name.
+    const std::string above = absl::StrCat(directory_, "/..");
+    ASSIGN_OR_RETURN(UniqueFd parent,
+                     sys::OpenAt(AT_FDCWD, above, O_RDONLY | O_DIRECTORY));
+    RETURN_IF_ERROR(sys::FsyncFd(parent.get(), above));
   }
   RETURN_IF_ERROR(directory);
   return sys::AtomicWriteAt(directory->get(), pod.attachment.pod_id,
-                            ToText(pod), kFileMode, sys::Durability::kCrash);
+                            ToText(pod), kFileMode, durability);
+}
+
+absl::Status Cache::Put(const CachedPod& pod) const {
+  return Write(pod, sys::Durability::kCrash);
+}
+
+absl::Status Cache::Replace(const CachedPod& pod) const {
+  return Write(pod, sys::Durability::kPowerCut);
 }
 
 absl::Status Cache::AddResult(const std::string& pod_id,

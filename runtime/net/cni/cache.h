@@ -21,6 +21,7 @@
 #include "runtime/base/unique_fd.h"
 #include "runtime/net/cni/attachment.h"
 #include "runtime/net/cni/config.h"
+#include "runtime/sys/atomic_write.h"
 
 namespace gantry::net::cni {
 
@@ -41,8 +42,12 @@ class Cache {
   // to.
   explicit Cache(std::string directory) : directory_(std::move(directory)) {}
 
-  // Replaces the pod's file: that survives the end of any process.
+  // Writes the pod's file: that survives the end of any process, and from Sync
+  // on a power cut.
   absl::Status Put(const CachedPod& pod) const;
+  // Replaces the pod's file; survives a power cut, which finds the old one or
+  // the new one.
+  absl::Status Replace(const CachedPod& pod) const;
   // Adds to the pod's file, by one write, what is `result` (one line of JSON)
   // from here on. Survives the end of any process too; a power cut may cost it,
   // but nothing that is there already.
@@ -61,6 +66,8 @@ class Cache {
   absl::Status Clean() const;
 
  private:
+  absl::Status Write(const CachedPod& pod, sys::Durability durability) const;
+
   const std::string directory_;
 };
 

@@ -49,6 +49,17 @@ class CacheTest : public ::testing::Test {
   CachedPod pod_;
 };
 
+TEST_F(CacheTest, WhatReplacesTheFileIsThereAlone) {
+  ASSERT_OK(cache_.Put(pod_));
+  ASSERT_OK(cache_.AddResult(pod_.attachment.pod_id, "{}"));
+  pod_.failed_deletions = 3;
+  ASSERT_OK(cache_.Replace(pod_));
+  ASSERT_OK_AND_ASSIGN(CachedPod got, cache_.Get(pod_.attachment.pod_id));
+  EXPECT_EQ(got.failed_deletions, 3);
+  EXPECT_EQ(got.result, pod_.result);
+  EXPECT_EQ(sys::ListDirAt(dir_.fd(), "cni")->size(), 1u);
+}
+
 TEST_F(CacheTest, WhatIsPutIsThereAgain) {
   pod_.failed_deletions = 2;
   pod_.owed = true;

@@ -102,7 +102,7 @@ absl::Status CniNetwork::TakeBack(CachedPod pod, const Progress& progress) {
   inputs_.Remove(pod.attachment.pod_id);
   if (!deletion.status.ok()) {
     pod.failed_deletions = 1;
-    cache_.Put(pod).IgnoreError();
+    cache_.Replace(pod).IgnoreError();
     return deletion.status;
   }
   RETURN_IF_ERROR(cache_.Remove(pod.attachment.pod_id));
@@ -158,9 +158,8 @@ absl::Status CniNetwork::NoteFailure(CachedPod pod, absl::Status failure) {
   const bool was_owed = pod.owed;
   ++pod.failed_deletions;
   pod.owed |= pod.failed_deletions >= kMaxDeletions || failure.ok();
-  RETURN_IF_ERROR(cache_.Put(pod));
+  RETURN_IF_ERROR(cache_.Replace(pod));
   if (!pod.owed) return failure;
-  RETURN_IF_ERROR(cache_.Sync(id));
   {
     absl::MutexLock lock(&mutex_);
     pods_.erase(id);
