@@ -20,6 +20,8 @@
 #include "runtime/cgroup/systemd/sd_bus.h"
 #include "runtime/cgroup/systemd/units.h"
 #include "runtime/http/curl_client.h"
+#include "runtime/state/boot_id.h"
+#include "runtime/sys/atomic_write.h"
 #include "runtime/sys/file.h"
 #include "runtime/sys/lock_file.h"
 #include "server/cgroup_driver.h"
@@ -229,6 +231,7 @@ absl::Status Daemon::Parts::OpenParts() {
   ASSIGN_OR_RETURN(lock, LockRoot(root_dir.get()),
                    absl::StrCat("root directory ", config.root,
                                 " is in use by another gantryd"));
+  RETURN_IF_ERROR(sys::CleanTemporaries(root_dir.get()));
   RETURN_IF_ERROR(OpenDirectory(config.run));
   RETURN_IF_ERROR(MakeRunMount(config.run))
       << "make the run directory a mount of its own";
@@ -371,8 +374,15 @@ absl::StatusOr<std::unique_ptr<Daemon>> Daemon::Start(const Config& config) {
   Parts& parts = *daemon->parts_;
   RETURN_IF_ERROR(parts.OpenParts());
   RETURN_IF_ERROR(parts.Build());
-  RETURN_IF_ERROR(parts.Await(core::Recover(*parts.node)))
+  ASSIGN_OR_RETURN(const std::string noted,
+                   state::NotedBoot(parts.root_dir.get()));
+  const bool new_boot = !noted.empty() && noted != parts.host.boot_id;
+  RETURN_IF_ERROR(parts.Await(core::Recover(*parts.node, new_boot)))
       << "recover what is in " << config.root;
+  const absl::Status boot =
+      state::NoteBoot(parts.root_dir.get(), parts.host.boot_id);
+  // What is damaged is set aside for longer then.
+  LOG_IF(ERROR, !boot.ok()) << "note which boot this is: " << boot;
   return daemon;
 }
 

@@ -7,6 +7,7 @@
 #include "runtime/base/testing/status_matchers.h"
 #include "runtime/sys/file.h"
 #include "runtime/sys/testing/fake_tree.h"
+#include "runtime/sys/testing/temp_dir.h"
 
 namespace gantry::state {
 namespace {
@@ -35,6 +36,24 @@ TEST(BootId, IsThereOnThisMachineAndStays) {
   ASSERT_OK_AND_ASSIGN(UniqueFd proc, sys::OpenAt(AT_FDCWD, "/proc", O_PATH));
   ASSERT_OK_AND_ASSIGN(const std::string id, BootId(proc.get()));
   EXPECT_THAT(BootId(proc.get()), IsOkAndHolds(id));
+}
+
+TEST(NotedBoot, IsTheOneThatWasNotedLast) {
+  const std::string first = "0b0d1a1e-0000-4000-8000-123456789abc";
+  const std::string second = "0b0d1a1e-1111-4000-8000-123456789abc";
+  sys::testing::TempDir dir;
+  EXPECT_THAT(NotedBoot(dir.fd()), IsOkAndHolds(""));
+  for (const std::string& id : {first, second, second}) {
+    EXPECT_OK(NoteBoot(dir.fd(), id));
+    EXPECT_THAT(NotedBoot(dir.fd()), IsOkAndHolds(id));
+  }
+}
+
+TEST(NotedBoot, IsNoneWhereTheNoteIsNoId) {
+  for (const char* text : {"", "\n", "0b0d1a1e\n"}) {
+    FakeTree root({File("boot", text)});
+    EXPECT_THAT(NotedBoot(root.fd()), IsOkAndHolds("")) << text;
+  }
 }
 
 }  // namespace

@@ -173,26 +173,31 @@ work::Task<void> RecoverPod(Node& node, PodPtr pod) {
   LOG_IF(ERROR, !status.ok()) << "recover pod " << pod->id() << ": " << status;
 }
 
-// Puts every sound record into `index`; what is damaged is set aside.
+// Puts every sound record into `index`; what is damaged is to be set aside, or
+// left to the sweep.
 template <typename Record>
 absl::Status Load(state::RecordStore& store, Index<Record>& index,
-                  std::vector<std::string>& damaged) {
+                  bool new_boot, std::vector<std::string>& damaged) {
   ASSIGN_OR_RETURN(std::vector<state::RecordStore::Listed> listed,
                    store.List());
   for (state::RecordStore::Listed& entry : listed) {
     // Killed before its first record or after its last: for the sweep.
     if (absl::IsNotFound(entry.payload.status())) continue;
     Record record;
-    if (!entry.payload.ok()) {
-      LOG(ERROR) << "record of " << entry.id << ": " << entry.payload.status();
-    } else if (!record.ParseFromString(*entry.payload) ||
-               record.id() != entry.id) {
-      LOG(ERROR) << "record of " << entry.id << ": it is not its record";
-    } else {
-      index.Put(std::move(record));
-      continue;
+    absl::Status status = entry.payload.status();
+    if (status.ok() &&
+        (!record.ParseFromString(*entry.payload) || record.id() != entry.id)) {
+      status = absl::DataLossError("it is not its record");
     }
-    damaged.push_back(entry.id);
+    if (status.ok()) {
+      index.Put(std::move(record));
+    } else if (new_boot && absl::IsDataLoss(status)) {
+      LOG(WARNING) << "record of " << entry.id << ": " << status
+                   << "; it is of an earlier boot, and is removed";
+    } else {
+      LOG(ERROR) << "record of " << entry.id << ": " << status;
+      damaged.push_back(entry.id);
+    }
   }
   return absl::OkStatus();
 }
@@ -237,13 +242,13 @@ PodFate FateOf(const PodRecord& pod, const std::string& boot_id) {
   }
 }
 
-work::Task<absl::Status> Recover(Node& node) {
+work::Task<absl::Status> Recover(Node& node, bool new_boot) {
   const int64_t begin = node.clock.BootNanos();
   std::vector<std::string> damaged_pods;
   std::vector<std::string> damaged_containers;
-  CO_RETURN_IF_ERROR(Load(node.pod_records, node.pods, damaged_pods));
-  CO_RETURN_IF_ERROR(
-      Load(node.container_records, node.containers, damaged_containers));
+  CO_RETURN_IF_ERROR(Load(node.pod_records, node.pods, new_boot, damaged_pods));
+  CO_RETURN_IF_ERROR(Load(node.container_records, node.containers, new_boot,
+                          damaged_containers));
 
   // Before pods are taken down: they take their network down.
   co_await RecoverNetwork(node);

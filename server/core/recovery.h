@@ -40,8 +40,12 @@ PodFate FateOf(const record::PodRecord& pod, const std::string& boot_id);
 
 // Loads all records into the index; then containers in parallel, pods after
 // them, at last the sweep. A damaged record is set aside and costs its object
-// only. Fails only if nothing can be served: the directories are unreadable.
-work::Task<absl::Status> Recover(Node& node);
+// only. `new_boot`: no server has come so far since the machine was started.
+// Then a damaged record is what a power cut leaves of one that was just
+// written, of a container that is gone with its boot: it is removed with all
+// that was the object's. Fails only if nothing can be served: the directories
+// are unreadable.
+work::Task<absl::Status> Recover(Node& node, bool new_boot);
 
 }  // namespace gantry::core
 

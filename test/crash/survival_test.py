@@ -13,6 +13,7 @@ import gantry_host as host
 from gantry_case import DEADLINE, say, wait_until
 
 COUNT = "i=0; while :; do i=$((i+1)); echo $i; usleep 10000; done"
+OTHER_BOOT = "00000000-0000-4000-8000-000000000000\n"
 
 
 class Survival(gantry_case.GantryCase):
@@ -279,6 +280,27 @@ class Survival(gantry_case.GantryCase):
             self.assertEqual(os.listdir(self.server.run + "/containers"),
                              [kept])
             self.remove(kept)
+
+    def test_torn_records_of_an_earlier_boot_are_removed(self):
+        # As a power cut leaves what was just written.
+        torn, other = self.make_pod(), self.make_pod()
+        containers = [self.create(pod, self.container_config())
+                      for pod in (torn, other)]
+        self.server.kill()
+        os.truncate(f"{self.server.root}/pods/{torn}/record", 0)
+        os.truncate(f"{self.server.root}/containers/{containers[1]}/record", 9)
+        host.write(self.server.root + "/boot", OTHER_BOOT)
+        self.server.start()
+        self.assertEqual([pod.id for pod in self.list_pods()], [other])
+        self.assertEqual([c.id for c in self.list_containers()],
+                         [containers[0]])
+        self.assertFalse(os.path.exists(self.server.root + "/damaged"))
+        self.assertEqual(os.listdir(self.server.root + "/containers"),
+                         [containers[0]])
+        self.check_nothing_left(torn)
+        self.remove(containers[0])
+        # That boot is this one's from here on.
+        self.lose_pod(other)
 
     def test_a_pod_without_containers_is_lost_without_a_trace(self):
         self.lose_pod(self.make_pod())
