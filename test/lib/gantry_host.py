@@ -135,6 +135,7 @@ def describe(pid):
 # ----------------------------------------------------------------- networks
 
 CLONE_NEWNET = 0x40000000
+CLONE_NEWNS = 0x00020000
 
 
 def new_network():
@@ -202,6 +203,13 @@ def mounts():
         table.setdefault(fields[4], []).append(
             (fields[dash + 1], fields[dash + 2]))
     return table
+
+
+def enter_new_mount_namespace():
+    """What the calling thread and its children mount is theirs alone."""
+    if _libc.unshare(CLONE_NEWNS) != 0:
+        raise OSError(ctypes.get_errno(), "unshare")
+    subprocess.run(["mount", "--make-rprivate", "/"], check=True)
 
 
 def mounts_below(directory):

@@ -1,11 +1,9 @@
-"""What a program did to the files below a directory, from strace's output.
+"""What a program did to the files below a directory, from strace's output
+(strace.py): read(files, top) gives the Disk of all that happened below `top`
+(disk_model.py), over one or more runs in turn, and what can be asked about
+moments. A moment is the number of a line.
 
-command(output) is what a program is started with to be recorded; read(files, top)
-gives the Disk of all that happened below `top` (disk_model.py), over one or more
-runs in turn, and what can be asked about moments. Calls are known by the lines
-where they begin and end: a call that another thread interrupts has two.
-
-Whatever changes files has to be among CALLS, or the recording says so where it
+Whatever changes files has to be among strace.CALLS, or the recording says so where it
 meets the result: a name that nobody made. Names have to be absolute or relative to
 a descriptor: where a program stands is not known.
 """
@@ -14,105 +12,30 @@ import re
 import stat
 
 from disk_model import ROOT, Change, Disk
+from strace import LONGEST, arguments, calls, threads, unquote, until_end
 
-# Data longer than this would be cut: read() refuses it.
-LONGEST = 4 << 20
-CALLS = (
-    "open", "openat", "openat2", "creat", "write", "pwrite64", "writev",
-    "pwritev", "pwritev2", "sendfile", "copy_file_range", "splice", "fallocate",
-    "truncate", "ftruncate", "rename", "renameat", "renameat2", "link", "linkat",
-    "unlink", "unlinkat", "mkdir", "mkdirat", "rmdir", "mknod", "mknodat",
-    "symlink", "symlinkat", "chmod", "fchmod", "fchmodat", "chown", "lchown",
-    "fchown", "fchownat", "setxattr", "lsetxattr", "fsetxattr", "removexattr",
-    "lremovexattr", "fremovexattr", "utimensat", "lseek", "fsync", "fdatasync",
-    "syncfs", "sync", "sync_file_range", "io_uring_setup")
-_LINE = re.compile(r"^(\d+) +(\d+\.\d+) (.*)$")
-_RESUMED = re.compile(r"^<\.\.\. \w+ resumed>(.*)$")
-_CALL = re.compile(r"^(\w+)\((.*)\) += (-?\d+|\?)(<[^>]*>(?:\(deleted\))?)?")
 _FD = re.compile(r"^(-?\d+|AT_FDCWD)(?:<([^>]*)>(\(deleted\))?)?$")
-
-
-def command(output):
-    # -D: the program, not strace, is the child of who starts it.
-    return ["strace", "-D", "-f", "--seccomp-bpf", "-y", "-xx", "-ttt",
-            "-s", str(LONGEST), "-o", output, "-e", "signal=none",
-            "-e", "trace=" + ",".join(CALLS)]
-
-
-def unquote(text):
-    """The bytes of \\x61\\x62."""
-    return bytes.fromhex(text.replace("\\x", ""))
-
-
-def arguments(text):
-    """The arguments of a call as strace writes them; brackets hold together."""
-    found, depth, begin = [], 0, 0
-    for at, char in enumerate(text):
-        if char in "[{(<":
-            depth += 1
-        elif char in "]})>":
-            depth -= 1
-        elif char == "," and depth == 0:
-            found.append(text[begin:at].strip())
-            begin = at + 1
-    found.append(text[begin:].strip())
-    return found
-
-
-def until_end(lines):
-    """Without what the children of a program go on doing after its end."""
-    leader = lines[0].split()[0]
-    for number, line in enumerate(lines):
-        if line.startswith(leader + " ") and "+++ " in line[:60]:
-            return lines[:number + 1]
-    return lines
-
-
-def calls(lines):
-    """(begin line, end line, name, text of the arguments, result text) of all
-    that succeeded, in the order of their ends; and the time of each line."""
-    times, open_calls, found = [], {}, []
-    for number, line in enumerate(lines):
-        match = _LINE.match(line)
-        if match is None:
-            raise ValueError(f"line {number}: {line[:200]}")
-        pid, time, text = match[1], float(match[2]), match[3]
-        times.append(time)
-        begin = number
-        if text.endswith("<unfinished ...>"):
-            open_calls[pid] = (number, text[:-len("<unfinished ...>")])
-            continue
-        if resumed := _RESUMED.match(text):
-            begin, first = open_calls.pop(pid)
-            text = first.rstrip() + resumed[1]
-        if text.startswith(("+++", "---")):
-            open_calls.pop(pid, None)
-            continue
-        call = _CALL.match(text)
-        if call is None:
-            raise ValueError(f"line {number}: {text[:200]}")
-        if call[3] == "?" or call[3].startswith("-"):
-            continue
-        found.append((begin, number, call[1], call[2], call[3] +
-                      (call[4] or "")))
-    # By their ends already.
-    return found, times
 
 
 class Recording:
     """disk: the changes; their moments are lines. time_of(moment) is when the
-    line was written, in seconds of time.time(). `umask` is the program's."""
+    line was written, in seconds of time.time(). `umask` is the program's. Of
+    paths that `foreign` matches may be names that somebody else made, as overlay
+    does in a writable layer; they are left out."""
 
     umask = 0o022
 
-    def __init__(self, top):
+    def __init__(self, top, foreign=None):
+        self.foreign = re.compile(foreign) if foreign else None
         self.disk = Disk()
         self.top = top.encode()
         self.times = []
         self.tree = {ROOT: {}}   # as it is while the calls are read
         self.sizes = {}          # of files; a write to O_APPEND needs it
-        self.offsets = {}        # (path of an open file) -> where write() writes
+        self.offsets = {}        # descriptor -> where write() writes; None: at
+        #                          the end
         self.orphans = {}        # path of a deleted file -> inode
+        self.fds = {}            # number of a descriptor -> path, when opened
 
     def time_of(self, moment):
         return self.times[moment] if moment < len(self.times) else float("inf")
@@ -180,13 +103,21 @@ class Recording:
         first = len(self.times)
         found, times = calls(lines)
         self.times += times
-        for begin, end, name, text, result in found:
+        ours = threads(lines[0].split()[0], found)
+        self.fds, self.offsets = {}, {}
+        for begin, end, pid, name, text, result in found:
+            if pid in ours and (match := _FD.match(result)) and match[2]:
+                self.fds[match[1]] = unquote(match[2])
+                self.offsets[match[1]] = None if "O_APPEND" in text else 0
             handler = getattr(self, "do_" + name, None)
             if handler is None:
                 raise ValueError(f"{name} is not understood")
             try:
                 handler(arguments(text), result, begin + first, end + first)
             except KeyError as error:
+                if self.foreign is not None and self.foreign.search(
+                        text.encode().decode("unicode_escape")):
+                    continue
                 raise ValueError(
                     f"line {first + end}: {name}({text[:400]}): nobody made "
                     f"{error}") from error
@@ -229,7 +160,6 @@ class Recording:
             return
         if "O_TMPFILE" in words:
             raise ValueError("O_TMPFILE is not understood")
-        self.offsets[path] = None if "O_APPEND" in words else 0
         if "O_CREAT" in words:
             place = self.split_path(path)
             if place[1] not in self.tree[place[0]]:
@@ -248,12 +178,12 @@ class Recording:
         if inode is None or inode not in self.sizes or not data:
             return
         if offset is None:
-            path = self.of_fd(fd)
-            offset = self.offsets.get(path)
+            number = _FD.match(fd)[1]
+            offset = self.offsets.get(number)
             if offset is None:
                 offset = self.sizes[inode]
             else:
-                self.offsets[path] = offset + len(data)
+                self.offsets[number] = offset + len(data)
         self.sizes[inode] = max(self.sizes[inode], offset + len(data))
         self.change("write", inode, (offset, data), begin, end)
 
@@ -287,17 +217,22 @@ class Recording:
 
     do_pwritev = do_pwritev2 = do_sendfile = do_copy_file_range = refuse
     do_splice = do_fallocate = do_truncate = refuse
-    do_fchmodat = do_removexattr = do_lremovexattr = refuse
+    do_removexattr = do_lremovexattr = refuse
     do_fremovexattr = do_creat = do_chmod = do_lchown = do_chown = refuse
+
+    def do_clone3(self, args, result, begin, end):
+        pass
+
+    do_clone = do_clone3
 
     def do_io_uring_setup(self, args, result, begin, end):
         raise ValueError("io_uring is not understood")
 
     def do_lseek(self, args, result, begin, end):
         if self.is_ours(args[0]):
-            path = self.of_fd(args[0])
-            if self.offsets.get(path) is not None:
-                self.offsets[path] = int(result)
+            number = _FD.match(args[0])[1]
+            if self.offsets.get(number) is not None:
+                self.offsets[number] = int(result)
 
     def do_ftruncate(self, args, result, begin, end):
         if self.is_ours(args[0]):
@@ -315,7 +250,6 @@ class Recording:
             self.orphans[new] = replaced
         inode = self.tree[source[0]].pop(source[1])
         self.tree[target[0]][target[1]] = inode
-        self.offsets[new] = self.offsets.pop(old, None)
         self.change("rename", source, (*target, inode), begin, end)
 
     def do_renameat2(self, args, result, begin, end):
@@ -389,6 +323,11 @@ class Recording:
     def do_fchmod(self, args, result, begin, end):
         self.attribute(self.of_open(args[0]), "mode", int(args[1], 8), begin, end)
 
+    def do_fchmodat(self, args, result, begin, end):
+        path = self.at(args[0], args[1])
+        self.attribute(self.find(path) if path else None, "mode",
+                       int(args[2], 8), begin, end)
+
     def do_fchown(self, args, result, begin, end):
         self.attribute(self.of_open(args[0]), "owner",
                        (int(args[1]), int(args[2])), begin, end)
@@ -405,12 +344,13 @@ class Recording:
 
     def do_setxattr(self, args, result, begin, end):
         path = unquote(args[0].strip('"'))
-        if path.startswith(self.top):
+        if by_fd := re.match(rb"/proc/self/fd/(\d+)(/.*)?$", path):
+            opened = self.fds[by_fd[1].decode()]
+            path = opened + (by_fd[2] or b"")
+        if path.startswith(self.top + b"/"):
             self.attribute(self.find(_clean(path)),
                            "xattr:" + unquote(args[1].strip('"')).decode(),
                            self.data(args[2], int(args[3])), begin, end)
-        elif path.startswith(b"/proc/"):
-            raise ValueError(f"setxattr of {path} is not understood")
 
     do_lsetxattr = do_setxattr
 
@@ -453,8 +393,8 @@ def _clean(path):
     return b"/" + b"/".join(parts)
 
 
-def read(files, top):
-    recording = Recording(top)
+def read(files, top, foreign=None):
+    recording = Recording(top, foreign)
     for path in files:
         with open(path, encoding="ascii") as source:
             recording.read(until_end(source.read().splitlines()))

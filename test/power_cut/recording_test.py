@@ -11,6 +11,7 @@ import unittest
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import disk_model
 import recording
+import strace
 
 TOP = "/top"
 # Threads that come between, a failure, a renamed and a deleted file.
@@ -49,7 +50,7 @@ class RecordingTest(unittest.TestCase):
 
     def recorded(self, lines):
         made = recording.Recording(TOP)
-        made.read(recording.until_end(lines))
+        made.read(strace.until_end(lines))
         return made
 
     def test_calls_become_changes_of_inodes(self):
@@ -94,7 +95,7 @@ class RecordingTest(unittest.TestCase):
                       f"ln {top}/d/a {top}/b && ln -s a {top}/d/link && "
                       f"mv {top}/d/a {top}/d/c && echo three >{top}/gone && "
                       f"rm {top}/gone")
-            subprocess.run(recording.command(trace) + ["sh", "-c", script],
+            subprocess.run(strace.command(trace) + ["sh", "-c", script],
                            check=True)
             wait_until_written(trace)
             disk = recording.read([trace], top).disk
