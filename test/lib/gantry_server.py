@@ -108,6 +108,7 @@ class Server:
         self.channel = None
         self.more_config = ""
         self.was_killed = False
+        self.log_begin = 0
         os.mkdir(self.logs)
         if CGROUP_DRIVER == "cgroupfs":
             host.make_cgroup(self.cgroup_parent)
@@ -127,29 +128,37 @@ class Server:
                 "--socket", self.socket, "--config", self.config, *more]
 
     def start(self):
-        begin = os.path.getsize(self.log_path) if os.path.exists(
+        self.launch()
+        self.wait_ready()
+        return self
+
+    def launch(self):
+        """Only runs it: it may not serve yet."""
+        self.log_begin = os.path.getsize(self.log_path) if os.path.exists(
             self.log_path) else 0
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
                 self.command(), stdin=subprocess.DEVNULL, stdout=log,
-                stderr=log, preexec_fn=self.enter_network)
+                stderr=log, preexec_fn=self.enter_network
+                if self.netns is not None else None)
         self.was_killed = False
+
+    def wait_ready(self):
+        """Until it serves all calls; then clients are connected."""
         ready = f"gantryd ready on unix://{self.socket}"
 
         def is_ready():
             if self.process.poll() is not None:
                 raise AssertionError("gantryd ended:\n" + self.log_tail())
-            return ready in self.log()[begin:]
+            return ready in self.log_since_launch()
         try:
             wait_until(is_ready, "gantryd gets ready", pause=0.01)
         except AssertionError as error:
             raise AssertionError(f"{error}\n{self.log_tail()}") from None
         self.connect()
-        return self
 
     def enter_network(self):
-        if self.netns is not None:
-            host.enter_network(self.netns)
+        host.enter_network(self.netns)
 
     def connect(self):
         if self.channel is not None:
@@ -196,6 +205,11 @@ class Server:
 
     def log(self):
         with open(self.log_path, "rb") as log:
+            return log.read().decode(errors="replace")
+
+    def log_since_launch(self):
+        with open(self.log_path, "rb") as log:
+            log.seek(self.log_begin)
             return log.read().decode(errors="replace")
 
     def log_tail(self, lines=40):
