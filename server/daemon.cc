@@ -28,6 +28,7 @@
 #include "server/config_json.h"
 #include "server/core/cgroups.h"
 #include "server/core/recovery.h"
+#include "server/core/start_progress.h"
 #include "server/core/step_log.h"
 #include "server/cri/services.h"
 #include "server/cri/version.h"
@@ -167,6 +168,7 @@ struct Daemon::Parts {
   std::unique_ptr<http::Client> http;
   std::unique_ptr<net::PodNetwork> network;
   std::unique_ptr<core::PodCidr> pod_cidr;
+  core::StartProgress start;
   core::StepLog step_log;
   // Null unless somebody may ask for them.
   std::unique_ptr<metrics::Metrics> metrics;
@@ -350,8 +352,8 @@ absl::Status Daemon::Parts::Build() {
   facts.cgroup_driver_reason = cgroup_driver.reason;
   facts.controllers = host.controllers;
   services.reset(new cri::Services{*node, *pods, *containers, *exec, *stats,
-                                   *images, *streams, *stream_server, abilities,
-                                   std::move(facts)});
+                                   *images, *streams, *stream_server, start,
+                                   abilities, std::move(facts)});
   return absl::OkStatus();
 }
 
@@ -374,15 +376,6 @@ absl::StatusOr<std::unique_ptr<Daemon>> Daemon::Start(const Config& config) {
   Parts& parts = *daemon->parts_;
   RETURN_IF_ERROR(parts.OpenParts());
   RETURN_IF_ERROR(parts.Build());
-  ASSIGN_OR_RETURN(const std::string noted,
-                   state::NotedBoot(parts.root_dir.get()));
-  const bool new_boot = !noted.empty() && noted != parts.host.boot_id;
-  RETURN_IF_ERROR(parts.Await(core::Recover(*parts.node, new_boot)))
-      << "recover what is in " << config.root;
-  const absl::Status boot =
-      state::NoteBoot(parts.root_dir.get(), parts.host.boot_id);
-  // What is damaged is set aside for longer then.
-  LOG_IF(ERROR, !boot.ok()) << "note which boot this is: " << boot;
   return daemon;
 }
 
@@ -394,8 +387,26 @@ absl::Status Daemon::Serve() {
                          *metrics::ParseAddress(parts_->config.metrics.address),
                          [metrics] { return metrics->Text(); }));
   }
+  parts_->start.Begin();
   ASSIGN_OR_RETURN(parts_->grpc, GrpcServer::Start(parts_->config.socket,
                                                    *parts_->services, metrics));
+  return absl::OkStatus();
+}
+
+absl::Status Daemon::Recover() {
+  Parts& parts = *parts_;
+  ASSIGN_OR_RETURN(const std::string noted,
+                   state::NotedBoot(parts.root_dir.get()));
+  const bool new_boot = !noted.empty() && noted != parts.host.boot_id;
+  RETURN_IF_ERROR(
+      parts.Await(core::Recover(*parts.node, new_boot, parts.start)))
+      << "recover what is in " << parts.config.root;
+  const absl::Status boot =
+      state::NoteBoot(parts.root_dir.get(), parts.host.boot_id);
+  // What is damaged is set aside for longer then.
+  LOG_IF(ERROR, !boot.ok()) << "note which boot this is: " << boot;
+  parts.start.End();
+  parts.grpc->EndStart();
   return absl::OkStatus();
 }
 

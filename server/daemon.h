@@ -1,4 +1,4 @@
-// gantryd from its configuration on: builds the object graph, recovers, serves,
+// gantryd from its configuration on: builds the object graph, serves, recovers,
 // drains.
 //
 // Ownership: owns everything. Thread safety: one owner; the methods block.
@@ -16,15 +16,20 @@ namespace gantry::server {
 
 class Daemon {
  public:
-  // Locks the root directory, opens what is there, and makes every object on
-  // disk one that CRI allows (core/recovery.h). Nothing is served yet.
+  // Locks the root directory and opens what is there. Nothing is served yet.
   static absl::StatusOr<std::unique_ptr<Daemon>> Start(const Config& config);
 
   // Without Drain before: calls under way are waited for.
   ~Daemon();
 
-  // Serves from when this returns.
+  // From when this returns clients are told who answers and how far the start
+  // has come; their other calls wait (start_gate.h).
   absl::Status Serve();
+
+  // Makes every object on disk one that CRI allows (core/recovery.h), then lets
+  // all calls go. After an error they wait for good: the process should end at
+  // once, without destroying this.
+  absl::Status Recover();
 
   // Takes no new calls and waits for those under way, for the configured time
   // at most. False: some are still under way; then the process should end at

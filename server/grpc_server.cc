@@ -65,6 +65,7 @@ absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(
       std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>>
       interceptors;
   interceptors.push_back(server->calls_.Creator());
+  interceptors.push_back(server->gate_.Creator());
   interceptors.push_back(ParseErrorInterceptor());
   // Behind the one that may change the status.
   if (metrics != nullptr) {
@@ -80,10 +81,17 @@ absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(
     return absl::UnavailableError(
         absl::StrCat("serve on ", socket_path, ": the socket cannot be bound"));
   }
+  server->server_->GetHealthCheckService()->SetServingStatus(
+      !services.start.Doing().has_value());
   return server;
 }
 
 GrpcServer::~GrpcServer() { services_.node.events.Close(); }
+
+void GrpcServer::EndStart() {
+  gate_.Open();
+  server_->GetHealthCheckService()->SetServingStatus(true);
+}
 
 void GrpcServer::Shutdown(absl::Duration patience) {
   services_.node.events.Close();

@@ -19,19 +19,25 @@
 #include "server/cri/runtime_rpcs.h"
 #include "server/cri/services.h"
 #include "server/metrics/metrics.h"
+#include "server/start_gate.h"
 
 namespace gantry::server {
 
 class GrpcServer {
  public:
-  // Serves from when this returns. The socket has mode 0600. Another server's
-  // or a stale socket in the way is an error (socket_path.h). Calls are counted
-  // in `metrics`, which may be null.
+  // Serves from when this returns; but while services.start tells of something
+  // that is done, most calls are held back (start_gate.h) until EndStart. The
+  // socket has mode 0600. Another server's or a stale socket in the way is an
+  // error (socket_path.h). Calls are counted in `metrics`, which may be null.
   static absl::StatusOr<std::unique_ptr<GrpcServer>> Start(
       const std::string& socket_path, cri::Services& services,
       metrics::Metrics* metrics = nullptr);
 
+  // Calls that were held back must have been let go.
   ~GrpcServer();
+
+  // Lets the calls go that are held back, and tells health that it serves.
+  void EndStart();
 
   // Takes no new calls from now on; calls under way go on, but for those that
   // follow events: they end with what has happened so far. When all have been
@@ -44,12 +50,14 @@ class GrpcServer {
  private:
   explicit GrpcServer(cri::Services& services)
       : services_(services),
+        gate_(/*is_open=*/!services.start.Doing().has_value()),
         runtime_(services),
         images_(services),
         admin_(services) {}
 
   cri::Services& services_;
   CallCounter calls_;
+  StartGate gate_;
   cri::RuntimeRpcs runtime_;
   cri::ImageRpcs images_;
   cri::AdminRpcs admin_;

@@ -89,15 +89,30 @@ void LoadAppArmorProfile() {
   if (!status.ok()) LOG(WARNING) << status.message();
 }
 
+void TellError(const absl::Status& error) {
+  fprintf(stderr, "gantryd: %s\n", std::string(error.message()).c_str());
+}
+
+[[noreturn]] void EndAtOnce(const absl::Status& error) {
+  TellError(error);
+  google::FlushLogFiles(google::GLOG_INFO);
+  _exit(1);
+}
+
 // Returns how the process shall end, after SIGTERM or SIGINT.
 absl::StatusOr<int> Run(const Config& config) {
   RETURN_IF_ERROR(CheckHost());
   LoadAppArmorProfile();
   ASSIGN_OR_RETURN(std::unique_ptr<Daemon> daemon, Daemon::Start(config));
   RETURN_IF_ERROR(daemon->Serve());
+  sd_notify(0, "STATUS=recovering what the server before has left");
+  if (absl::Status recovered = daemon->Recover(); !recovered.ok()) {
+    // Calls wait for what will not come.
+    EndAtOnce(recovered);
+  }
   fprintf(stderr, "gantryd ready on unix://%s\n", config.socket.c_str());
   // Where a service manager waits for it (Type=notify); elsewhere nothing.
-  sd_notify(0, "READY=1");
+  sd_notify(0, "READY=1\nSTATUS=");
 
   const int signal = AwaitEnd();
   const sigset_t signals = EndSignals();
@@ -144,7 +159,7 @@ int Main(int argc, char** argv) {
     if (end.ok()) return *end;
     error = end.status();
   }
-  fprintf(stderr, "gantryd: %s\n", std::string(error.message()).c_str());
+  TellError(error);
   return 1;
 }
 

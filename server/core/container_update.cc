@@ -10,6 +10,7 @@
 #include "server/core/container_service.h"
 #include "server/core/container_steps.h"
 #include "server/core/merge_resources.h"
+#include "server/core/running_shim.h"
 
 namespace gantry::core {
 work::Task<absl::Status> ContainerService::Update(std::string id,
@@ -52,12 +53,8 @@ work::Task<absl::Status> ContainerService::ReopenLog(std::string id) {
   co_await node_.executor.Schedule();
   CO_ASSIGN_OR_RETURN(ContainerPtr container, node_.containers.Get(id));
   id = container->id();
-  Shims::Ptr shim = node_.shims.Get(id);
-  if (container->state() != record::ContainerRecord::RUNNING ||
-      shim == nullptr) {
-    co_return absl::FailedPreconditionError(absl::StrCat(
-        "reopen the log of container ", id, ": the container does not run"));
-  }
+  CO_ASSIGN_OR_RETURN(Shims::Ptr shim, RunningShim(node_, *container),
+                      absl::StrCat("reopen the log of container ", id));
   const std::string& path = container->spec().stdio().log_path();
   if (path.empty()) {
     co_return absl::FailedPreconditionError(

@@ -15,6 +15,7 @@
 #include "runtime/base/unique_fd.h"
 #include "runtime/sys/pipe.h"
 #include "server/core/exec_service.h"
+#include "server/core/running_shim.h"
 #include "server/shim/output_collector.h"
 
 namespace gantry::core {
@@ -61,14 +62,7 @@ work::Task<absl::StatusOr<ExecResult>> ExecService::ExecSync(
   CO_ASSIGN_OR_RETURN(ContainerPtr container,
                       node_.containers.Get(container_id));
   const std::string what = absl::StrCat("exec in container ", container->id());
-  Shims::Ptr shim = node_.shims.Get(container->id());
-  if (container->state() != record::ContainerRecord::RUNNING ||
-      shim == nullptr || container->spec().pause()) {
-    co_return absl::FailedPreconditionError(
-        absl::StrCat(what, ": it is ",
-                     record::ContainerRecord::State_Name(container->state()),
-                     ", not RUNNING"));
-  }
+  CO_ASSIGN_OR_RETURN(Shims::Ptr shim, RunningShim(node_, *container), what);
 
   // 1. The pipes are ours: what the program writes does not pass the shim.
   StepSpan step(steps, "make pipes");

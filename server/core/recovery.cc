@@ -5,6 +5,7 @@
 #include <sys/file.h>
 
 #include <algorithm>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -13,6 +14,8 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
 #include "glog/logging.h"
 #include "runtime/base/status.h"
 #include "runtime/base/unique_fd.h"
@@ -24,6 +27,9 @@
 #include "server/core/records.h"
 #include "server/core/sweep.h"
 #include "server/shim/exit_record.h"
+#include "server/work/keyed_lock.h"
+#include "server/work/loop_thread.h"
+#include "server/work/one_shot.h"
 #include "server/work/when_all.h"
 
 namespace gantry::core {
@@ -35,6 +41,8 @@ using record::PodRecord;
 // How long a shim that lives may take to end its start or to answer.
 constexpr absl::Duration kShimPatience = absl::Seconds(70);
 constexpr absl::Duration kShimPoll = absl::Milliseconds(5);
+// How long all pods wait for those whose shims do not answer.
+constexpr absl::Duration kStartPatience = absl::Seconds(5);
 
 // A shim shares the lock that the server took on the run directory it donated
 // (container_launch.cc), so the lock tells of a shim even before it listens.
@@ -173,6 +181,94 @@ work::Task<void> RecoverPod(Node& node, PodPtr pod) {
   LOG_IF(ERROR, !status.ok()) << "recover pod " << pod->id() << ": " << status;
 }
 
+work::Task<void> RecoverAndNote(Node& node, StartProgress& progress,
+                                ContainerPtr container) {
+  co_await RecoverContainer(node, std::move(container));
+  progress.NoteContainer();
+}
+
+// All of a pod. Its lock is held: who comes meanwhile waits for it.
+work::Task<void> RecoverWhole(Node& node, StartProgress& progress,
+                              std::string pod_id,
+                              std::vector<ContainerPtr> containers) {
+  work::KeyedLock::Guard guard = co_await node.pod_locks.Acquire(pod_id);
+  std::vector<work::Task<void>> tasks;
+  for (ContainerPtr& container : containers) {
+    tasks.push_back(RecoverAndNote(node, progress, std::move(container)));
+  }
+  co_await work::WhenAll(node.executor, std::move(tasks));
+  absl::StatusOr<PodPtr> pod = node.pods.Get(pod_id);
+  if (pod.ok()) co_await RecoverPod(node, *std::move(pod));
+}
+
+// Those that are not done yet, for the log.
+class Waiting {
+ public:
+  void Add(const std::string& pod_id) {
+    absl::MutexLock lock(&mutex_);
+    pods_.insert(pod_id);
+  }
+  // Whether it was the last one.
+  bool Remove(const std::string& pod_id) {
+    absl::MutexLock lock(&mutex_);
+    pods_.erase(pod_id);
+    return pods_.empty();
+  }
+  std::set<std::string> Pods() const {
+    absl::MutexLock lock(&mutex_);
+    return pods_;
+  }
+
+ private:
+  mutable absl::Mutex mutex_;
+  std::set<std::string> pods_ ABSL_GUARDED_BY(mutex_);
+};
+
+work::Task<void> RecoverOneOf(Node& node, StartProgress& progress,
+                              std::string pod_id,
+                              std::vector<ContainerPtr> containers,
+                              std::shared_ptr<Waiting> waiting,
+                              work::OneShot<bool> all, int64_t begin) {
+  co_await node.executor.Schedule();
+  co_await RecoverWhole(node, progress, pod_id, std::move(containers));
+  const absl::Duration took = absl::Nanoseconds(node.clock.BootNanos() - begin);
+  LOG_IF(WARNING, took > kStartPatience)
+      << "pod " << pod_id << " is recovered after " << took;
+  if (waiting->Remove(pod_id)) all.Set(true);
+}
+
+// Every pod, and containers whose pod has no sound record by its id as well.
+// Those whose shims do not answer go on by themselves once the patience is
+// over.
+work::Task<void> RecoverPods(Node& node, StartProgress& progress) {
+  const int64_t begin = node.clock.BootNanos();
+  std::map<std::string, std::vector<ContainerPtr>> pods;
+  for (const PodPtr& pod : node.pods.List()) pods[pod->id()];
+  std::vector<ContainerPtr> containers = node.containers.List();
+  progress.Expect(containers.size());
+  for (ContainerPtr& container : containers) {
+    pods[container->pod_id()].push_back(std::move(container));
+  }
+  if (pods.empty()) co_return;
+  LOG(INFO) << "recovering " << containers.size() << " containers of "
+            << pods.size() << " pods";
+  auto waiting = std::make_shared<Waiting>();
+  for (const auto& [id, unused] : pods) waiting->Add(id);
+  work::OneShot<bool> all(node.executor);
+  for (auto& [id, of_pod] : pods) {
+    node.tasks.Start(RecoverOneOf(node, progress, id, std::move(of_pod),
+                                  waiting, all, begin));
+  }
+  work::Timeout late =
+      node.loop.SetTimeout(kStartPatience, [all] { all.Set(false); });
+  const bool done = co_await all.Wait();
+  if (done) co_return;
+  for (const std::string& id : waiting->Pods()) {
+    LOG(WARNING) << "pod " << id
+                 << ": a shim does not answer; all other pods are served";
+  }
+}
+
 // Puts every sound record into `index`; what is damaged is to be set aside, or
 // left to the sweep.
 template <typename Record>
@@ -242,7 +338,8 @@ PodFate FateOf(const PodRecord& pod, const std::string& boot_id) {
   }
 }
 
-work::Task<absl::Status> Recover(Node& node, bool new_boot) {
+work::Task<absl::Status> Recover(Node& node, bool new_boot,
+                                 StartProgress& progress) {
   const int64_t begin = node.clock.BootNanos();
   std::vector<std::string> damaged_pods;
   std::vector<std::string> damaged_containers;
@@ -253,19 +350,9 @@ work::Task<absl::Status> Recover(Node& node, bool new_boot) {
   // Before pods are taken down: they take their network down.
   co_await RecoverNetwork(node);
 
-  std::vector<work::Task<void>> containers;
-  for (ContainerPtr& container : node.containers.List()) {
-    containers.push_back(RecoverContainer(node, std::move(container)));
-  }
-  const size_t container_count = containers.size();
-  co_await work::WhenAll(node.executor, std::move(containers));
-
-  std::vector<work::Task<void>> pods;
-  for (PodPtr& pod : node.pods.List()) {
-    pods.push_back(RecoverPod(node, std::move(pod)));
-  }
-  const size_t pod_count = pods.size();
-  co_await work::WhenAll(node.executor, std::move(pods));
+  const size_t pod_count = node.pods.List().size();
+  const size_t container_count = node.containers.List().size();
+  co_await RecoverPods(node, progress);
 
   for (const std::string& id : damaged_containers) {
     co_await SetAsideContainer(node, id);

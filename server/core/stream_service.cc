@@ -17,6 +17,7 @@
 #include "runtime/sys/file.h"
 #include "runtime/sys/netns_socket.h"
 #include "runtime/sys/pipe.h"
+#include "server/core/running_shim.h"
 
 namespace gantry::core {
 namespace {
@@ -41,14 +42,8 @@ struct Running {
 absl::StatusOr<Running> FindRunning(const Node& node, const std::string& id) {
   Running running;
   ASSIGN_OR_RETURN(running.container, node.containers.Get(id));
-  const ContainerRecord& container = *running.container;
-  running.shim = node.shims.Get(container.id());
-  if (container.state() != ContainerRecord::RUNNING ||
-      running.shim == nullptr || container.spec().pause()) {
-    return absl::FailedPreconditionError(absl::StrCat(
-        "container ", container.id(), " is ",
-        ContainerRecord::State_Name(container.state()), ", not RUNNING"));
-  }
+  ASSIGN_OR_RETURN(running.shim, RunningShim(node, *running.container),
+                   absl::StrCat("container ", running.container->id()));
   return running;
 }
 

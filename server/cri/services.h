@@ -14,6 +14,7 @@
 #include "server/core/image_service.h"
 #include "server/core/node.h"
 #include "server/core/pod_service.h"
+#include "server/core/start_progress.h"
 #include "server/core/stats.h"
 #include "server/core/stream_request.h"
 #include "server/core/stream_service.h"
@@ -45,6 +46,7 @@ struct Services {
   core::ImageService& images;
   core::StreamService& streams;
   core::StreamUrls& urls;
+  const core::StartProgress& start;
   HostAbilities host;
   ServerFacts facts;
 };

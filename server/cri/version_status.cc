@@ -1,5 +1,6 @@
 // Who answers, whether it can take pods, and what it is configured to.
 
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -43,6 +44,13 @@ work::Task<absl::Status> CheckNetwork(core::Node& node) {
     node.network_executor.Post([&network] { network.Mend(); });
   }
   co_return status;
+}
+
+absl::Status StartOf(const Services& services) {
+  const std::optional<std::string> doing = services.start.Doing();
+  return doing
+             ? absl::UnavailableError(absl::StrCat("gantryd starts: ", *doing))
+             : absl::OkStatus();
 }
 
 std::string NetworkJson(const Services& services) {
@@ -113,10 +121,12 @@ std::string ListJson(const std::vector<std::string>& texts) {
 
 work::Task<absl::StatusOr<runtime::v1::StatusResponse>> StatusOf(
     Services& services, bool verbose) {
-  absl::Status network = co_await CheckNetwork(services.node);
+  // What it would look at is being recovered as well.
+  const absl::Status start = StartOf(services);
+  absl::Status network = start;
+  if (start.ok()) network = co_await CheckNetwork(services.node);
   runtime::v1::StatusResponse status;
-  *status.mutable_status()->add_conditions() =
-      Condition("RuntimeReady", absl::OkStatus());
+  *status.mutable_status()->add_conditions() = Condition("RuntimeReady", start);
   *status.mutable_status()->add_conditions() =
       Condition("NetworkReady", network);
   *status.mutable_runtime_handlers() = RuntimeHandlers(services.host);

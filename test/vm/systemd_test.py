@@ -600,7 +600,7 @@ class Service(SystemdCase):
         self.exec_works(self.make_container(pods[0]))
 
     def restart(self):
-        # It comes back only when gRPC is served: Type=notify.
+        # It comes back only when all calls are served: Type=notify.
         systemd.systemctl("restart", self.server.UNIT)
 
     def crash(self):

@@ -142,6 +142,7 @@ struct TestServices::Parts {
       node, http, image::RegistryOptions(), image::UnpackLimits(), 1, 1};
   core::StreamService streams{node};
   FixedUrls urls;
+  core::StartProgress start;
   Services services{node,
                     pod_service,
                     container_service,
@@ -150,6 +151,7 @@ struct TestServices::Parts {
                     images,
                     streams,
                     urls,
+                    start,
                     HostAbilities(),
                     ServerFacts{.config_json = "{}", .kernel = "test"}};
 };
@@ -162,5 +164,6 @@ TestServices::~TestServices() {
 
 Services& TestServices::get() { return parts_->services; }
 core::Node& TestServices::node() { return parts_->node; }
+core::StartProgress& TestServices::start() { return parts_->start; }
 
 }  // namespace gantry::cri::testing

@@ -19,6 +19,8 @@ class TestServices {
 
   Services& get();
   core::Node& node();
+  // Nothing is recovered, unless a test says so before it serves.
+  core::StartProgress& start();
 
  private:
   struct Parts;
