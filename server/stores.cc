@@ -21,6 +21,8 @@ absl::StatusOr<std::unique_ptr<state::RecordStore>> OpenRecords(
     const std::string& path) {
   ASSIGN_OR_RETURN(std::unique_ptr<state::RecordStore> store,
                    state::RecordStore::OpenPath(path, sys::Durability::kCrash));
+  // Before anything is removed: one of a newer program is not ours to touch.
+  RETURN_IF_ERROR(store->List().status());
   RETURN_IF_ERROR(store->CleanUp());
   return store;
 }

@@ -226,6 +226,26 @@ TEST_F(ShimTest, StartIsFinishedThoughItsServerDied) {
   EXPECT_TRUE(started);
 }
 
+TEST_F(ShimTest, WhatANewerServerSaysBeyondTheKnownIsNoMatter) {
+  // Field 15000, which no message has.
+  const std::string unknown = "\xc2\xa9\x07\x05newer";
+  plan::ContainerPlan plan;
+  ASSERT_TRUE(plan.ParseFromString(
+      harness().MakePlan({"sleep", "1000"}).SerializeAsString() + unknown));
+  auto client = harness().Start(plan);
+  Envelope request;
+  ExecRequest& exec = *request.mutable_exec_request();
+  exec.set_exec_id("e");
+  exec.add_args("true");
+  ASSERT_TRUE(exec.ParseFromString(exec.SerializeAsString() + unknown));
+  request.set_version(2);
+  ASSERT_TRUE(request.ParseFromString(request.SerializeAsString() + unknown));
+  ASSERT_OK_AND_ASSIGN(Received answer, client->Ask(request));
+  EXPECT_TRUE(answer.message.has_exec_started());
+  ASSERT_OK(client->Ask(SignalMessage(SIGKILL, /*all=*/true)));
+  EXPECT_TRUE(harness().WaitForShim());
+}
+
 TEST_F(ShimTest, UnknownRequestIsUnimplemented) {
   auto client = harness().Start(harness().MakePlan({"sleep", "1000"}));
   ASSERT_OK_AND_ASSIGN(Received answer, client->Ask(Envelope()));

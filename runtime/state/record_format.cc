@@ -70,10 +70,17 @@ absl::StatusOr<absl::string_view> TakePayload(absl::string_view& file,
   return payload;
 }
 
+// `file` has a header of version 1 at least.
 absl::Status CheckVersion(absl::string_view file, uint32_t wanted) {
   if (file.substr(0, 4) != kMagic) return Damaged("not a record");
   const uint32_t version = Read32(file, 4);
   if (version == wanted) return absl::OkStatus();
+  if (version > kUpdateVersion &&
+      Crc32c(file.substr(4, 8)) == Read32(file, 12)) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("a newer program wrote it: format version ", version,
+                     ", known are 1 to ", kUpdateVersion));
+  }
   return Damaged(
       absl::StrCat("format version ", version, ", known is ", wanted));
 }

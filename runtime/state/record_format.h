@@ -19,6 +19,9 @@
 // over: a beginning of it, or zeros. Its length has a checksum of its own, so
 // that a changed one is not taken for that.
 //
+// A version that is to come keeps bytes 0 to 15 as version 2 has them: so a
+// record of a newer program is told from a damaged one.
+//
 // Pure functions.
 
 #ifndef GANTRY_RUNTIME_STATE_RECORD_FORMAT_H_
@@ -41,6 +44,7 @@ std::string EncodeUpdate(absl::string_view payload);
 
 // The newest payload. DATA_LOSS with what is wrong: too short, no record,
 // unknown version, cut off or longer than it says, checksum.
+// FAILED_PRECONDITION: sound, but of a version that is to come.
 absl::StatusOr<std::string> DecodeRecord(absl::string_view file);
 
 // CRC-32C (Castagnoli) of `data`, continued from `crc` (0 to begin).

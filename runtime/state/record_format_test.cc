@@ -89,6 +89,35 @@ TEST(RecordFormat, EveryChangedBitOfAnUpdateIsDamage) {
               StatusIs(absl::StatusCode::kDataLoss));
 }
 
+// A record whose header is as that of updates, and whatever behind it.
+std::string OfVersion(char version) {
+  std::string file("GREC\0\0\0\0\x05\0\0\0", 12);
+  file[4] = version;
+  const uint32_t crc = Crc32c(file.substr(4));
+  for (int shift = 0; shift < 32; shift += 8) {
+    file.push_back(static_cast<char>(crc >> shift));
+  }
+  return file + "what is not known here";
+}
+
+TEST(RecordFormat, ANewerVersionIsNoDamage) {
+  const std::string newer = OfVersion(3);
+  for (const std::string& file :
+       {newer, OfVersion('\xff'), EncodeRecord("old") + newer,
+        EncodeRecord("old") + EncodeUpdate("newer") + newer}) {
+    EXPECT_THAT(DecodeRecord(file),
+                StatusIs(absl::StatusCode::kFailedPrecondition,
+                         HasSubstr("known are 1 to 2")));
+  }
+  // Its version is believed only with the checksum.
+  for (size_t i = 0; i < 16; ++i) {
+    std::string changed = newer;
+    changed[i] = static_cast<char>(changed[i] ^ 0x10);
+    EXPECT_THAT(DecodeRecord(changed), StatusIs(absl::StatusCode::kDataLoss))
+        << i;
+  }
+}
+
 TEST(RecordFormat, DamageIsSaidByKind) {
   const auto message = [](const std::string& file) {
     return std::string(DecodeRecord(file).status().message());
@@ -96,9 +125,9 @@ TEST(RecordFormat, DamageIsSaidByKind) {
   const std::string file = EncodeRecord("abc");
   EXPECT_THAT(message(""), HasSubstr("only 0 bytes"));
   EXPECT_THAT(message(std::string(4096, '\0')), HasSubstr("not a record"));
-  std::string newer = file;
-  newer[4] = 2;
-  EXPECT_THAT(message(newer), HasSubstr("format version 2, known is 1"));
+  std::string other = file;
+  other[4] = 2;
+  EXPECT_THAT(message(other), HasSubstr("format version 2, known is 1"));
   EXPECT_THAT(message(file.substr(0, 17)),
               HasSubstr("1 bytes of payload instead of 3"));
   std::string changed = file;

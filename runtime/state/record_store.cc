@@ -222,6 +222,9 @@ absl::StatusOr<std::vector<RecordStore::Listed>> RecordStore::List() const {
     if (!directory || !IsRecordId(entry.name)) continue;
     absl::StatusOr<std::string> payload = Read(entry.name);
     if (ErrnoOf(payload.status()) == ENOTDIR) continue;
+    const bool newer = absl::IsFailedPrecondition(payload.status()) &&
+                       ErrnoOf(payload.status()) == 0;
+    if (newer) return payload.status();
     // Removed since the listing, not half-made: no object any more.
     if (absl::IsNotFound(payload.status()) &&
         !sys::ExistsAt(directory_.get(), entry.name)) {

@@ -54,14 +54,17 @@ class RecordStore {
   absl::Status Create(absl::string_view id, absl::string_view payload);
   // Replaces the record of an object that exists (NOT_FOUND: it does not).
   absl::Status Write(absl::string_view id, absl::string_view payload);
-  // NOT_FOUND, or DATA_LOSS for a damaged record.
+  // NOT_FOUND, DATA_LOSS for a damaged record, or FAILED_PRECONDITION for one
+  // of a newer program.
   absl::StatusOr<std::string> Read(absl::string_view id) const;
   // Removes the directory and all in it, the record last, so that a Remove that
   // fails (FAILED_PRECONDITION: a mount inside) can be tried again. Unknown is
   // OK.
   absl::Status Remove(absl::string_view id);
   // All objects, sorted by id. Entries whose names are no ids and files are not
-  // objects and are left out. Fails only if the directory cannot be read.
+  // objects and are left out. Fails only if the directory cannot be read, or
+  // with FAILED_PRECONDITION if a record is of a newer program: then nothing
+  // that is here may be taken for complete.
   absl::StatusOr<std::vector<Listed>> List() const;
   // The object's directory (O_RDONLY).
   absl::StatusOr<UniqueFd> DirectoryOf(absl::string_view id) const;

@@ -216,6 +216,21 @@ TEST_P(RecordStoreTest, ADamagedRecordCostsItsObjectAlone) {
   EXPECT_OK(store_->Remove("c"));
 }
 
+TEST_P(RecordStoreTest, ARecordOfANewerProgramIsNotPassedOver) {
+  EXPECT_OK(store_->Create("a", "x"));
+  EXPECT_OK(store_->Create("b", "x"));
+  std::string newer("GREC\x03\0\0\0\0\0\0\0", 12);
+  const uint32_t crc = Crc32c(newer.substr(4));
+  for (int shift = 0; shift < 32; shift += 8) {
+    newer.push_back(static_cast<char>(crc >> shift));
+  }
+  Put("b/record", newer);
+  EXPECT_THAT(store_->List(), StatusIs(absl::StatusCode::kFailedPrecondition,
+                                       HasSubstr("read record b: a newer")));
+  EXPECT_THAT(store_->Read("a"), IsOkAndHolds("x"));
+  EXPECT_EQ(sys::ReadFileAt(fd_.get(), "b/record").value(), newer);
+}
+
 TEST_P(RecordStoreTest, NothingForeignIsTakenForARecord) {
   EXPECT_OK(store_->Create("a", "x"));
   Put("file");
