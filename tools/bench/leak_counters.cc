@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include <algorithm>
+#include <span>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -13,12 +14,16 @@
 #include "runtime/base/status.h"
 #include "runtime/sys/file.h"
 #include "runtime/sys/mountinfo.h"
+#include "tools/bench/nft_rules.h"
 #include "tools/bench/process_memory.h"
 
 namespace gantry::bench {
 namespace {
 
 constexpr size_t kMaxTableBytes = size_t{64} << 20;
+constexpr absl::string_view kNetwork[] = {"net"};
+constexpr absl::string_view kOthers[] = {"cgroup", "ipc",  "mnt",
+                                         "pid",    "user", "uts"};
 
 absl::StatusOr<int64_t> CountEntries(int dirfd, const std::string& path) {
   ASSIGN_OR_RETURN(const std::vector<sys::DirEntry> entries,
@@ -58,20 +63,33 @@ absl::StatusOr<std::vector<sys::MountInfo>> MountsOf(int procfd, pid_t pid) {
 }
 
 // By "net:[4026531840]", which is how both a process's and a mount's shows.
-int64_t CountNetworks(int procfd, const std::vector<Process>& processes,
-                      const std::vector<sys::MountInfo>& mounts) {
-  std::set<std::string> networks;
+int64_t CountNamespaces(int procfd, const std::vector<Process>& processes,
+                        const std::vector<sys::MountInfo>& mounts,
+                        std::span<const absl::string_view> kinds) {
+  std::set<std::string> namespaces;
+  for (const absl::string_view kind : kinds) {
+    for (const Process& process : processes) {
+      const absl::StatusOr<std::string> name =
+          sys::ReadlinkAt(procfd, absl::StrCat(process.id.pid, "/ns/", kind));
+      if (name.ok()) namespaces.insert(*name);
+    }
+    const std::string prefix = absl::StrCat(kind, ":");
+    for (const sys::MountInfo& mount : mounts) {
+      const bool pinned =
+          mount.fs_type == "nsfs" && mount.root.rfind(prefix, 0) == 0;
+      if (pinned) namespaces.insert(mount.root);
+    }
+  }
+  return static_cast<int64_t>(namespaces.size());
+}
+
+// One that ends meanwhile has none.
+int64_t RssOf(int procfd, const std::vector<Process>& processes) {
+  int64_t bytes = 0;
   for (const Process& process : processes) {
-    const absl::StatusOr<std::string> network =
-        sys::ReadlinkAt(procfd, absl::StrCat(process.id.pid, "/ns/net"));
-    if (network.ok()) networks.insert(*network);
+    bytes += RssBytes(procfd, process.id.pid).value_or(0);
   }
-  for (const sys::MountInfo& mount : mounts) {
-    const bool pinned =
-        mount.fs_type == "nsfs" && mount.root.rfind("net:", 0) == 0;
-    if (pinned) networks.insert(mount.root);
-  }
-  return static_cast<int64_t>(networks.size());
+  return bytes;
 }
 
 // Below two lines of heading, each line is a link.
@@ -132,17 +150,26 @@ absl::StatusOr<LeakCounters> ReadLeakCounters(const LeakSources& sources) {
   const auto size = [](const auto& list) {
     return static_cast<int64_t>(list.size());
   };
+  const std::vector<Process> running = Running(processes, sources.programs);
   LeakCounters counters = {
       {"server processes", "", size(TreeOf(processes, server))},
       {"server threads", "", threads},
       {"server fds", "", fds},
       {"server RSS", "B", rss},
-      {"runtime processes", "", size(Running(processes, sources.programs))},
+      {"runtime processes", "", size(running)},
+      {"runtime RSS", "B", RssOf(procfd, running)},
       {"mounts", "", size(mounts)},
       {"cgroups", "", cgroups},
-      {"network namespaces", "", CountNetworks(procfd, processes, mounts)},
+      {"network namespaces", "",
+       CountNamespaces(procfd, processes, mounts, kNetwork)},
+      {"other namespaces", "",
+       CountNamespaces(procfd, processes, mounts, kOthers)},
       {"links", "", links},
   };
+  if (sources.netnsfd >= 0) {
+    ASSIGN_OR_RETURN(const int64_t rules, CountNftRules(sources.netnsfd));
+    counters.push_back({"nft rules", "", rules});
+  }
   if (sources.rootfd < 0) return counters;
   ASSIGN_OR_RETURN(const TreeUsage usage, UsageOf(sources.rootfd));
   counters.push_back({"root inodes", "", usage.inodes});

@@ -25,6 +25,8 @@ struct LeakSources {
   int cgroupfd = -1;  // of /sys/fs/cgroup
   // Of the server's root directory; negative: not looked at.
   int rootfd = -1;
+  // The server's network namespace; negative: its rules are not counted.
+  int netnsfd = -1;
   pid_t server = 0;
   // What the runtime runs for pods (processes.h).
   std::set<ProgramId> programs;
@@ -39,11 +41,13 @@ struct LeakCounter {
 // In the order that they are shown in:
 // - processes, threads, fds and RSS: of the server (processes: with those below
 //   it);
-// - runtime processes: of LeakSources::programs, all over the machine;
+// - runtime processes and their RSS: of LeakSources::programs, all over the
+//   machine;
 // - mounts and links: in the server's mount and network namespaces;
 // - cgroups: of all hierarchies, empty ones too;
-// - network namespaces: that a process is in or that a mount of the server
-// pins;
+// - network namespaces, and those of all other kinds: that a process is in or
+//   that a mount of the server pins;
+// - nft rules: in the server's network namespace;
 // - inodes and bytes: of the root directory, without other file systems.
 using LeakCounters = std::vector<LeakCounter>;
 absl::StatusOr<LeakCounters> ReadLeakCounters(const LeakSources& sources);

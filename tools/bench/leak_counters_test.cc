@@ -36,7 +36,8 @@ class LeakCountersTest : public ::testing::Test {
                File("7/net/dev", kLinks), Symlink("7/ns/net", "net:[400]"),
                File("8/stat", std::string("8") + kStat),
                File("8/cmdline", "shim"), Symlink("8/exe", "../programs/shim"),
-               Symlink("8/ns/net", "net:[401]")}),
+               File("8/statm", "300 5 1\n"), Symlink("8/ns/net", "net:[401]"),
+               Symlink("8/ns/uts", "uts:[404]")}),
         cgroups_({Dir("cpu", {Dir("a", {Dir("b")}), File("tasks")}),
                   Dir("memory", {Dir("a")})}) {
     sources_.procfd = proc_.fd();
@@ -63,10 +64,13 @@ TEST_F(LeakCountersTest, CountWhatTheFilesSay) {
   EXPECT_EQ(Count("server fds"), 3);
   EXPECT_EQ(Count("server RSS"), 20 * getpagesize());
   EXPECT_EQ(Count("runtime processes"), 0);
+  EXPECT_EQ(Count("runtime RSS"), 0);
   EXPECT_EQ(Count("mounts"), 3);
   EXPECT_EQ(Count("cgroups"), 5);
   EXPECT_EQ(Count("network namespaces"), 3);
+  EXPECT_EQ(Count("other namespaces"), 2);
   EXPECT_EQ(Count("links"), 2);
+  EXPECT_EQ(Count("nft rules"), -1);
   EXPECT_EQ(Count("root inodes"), -1);
 }
 
@@ -77,6 +81,7 @@ TEST_F(LeakCountersTest, KnowRuntimeProcessesByTheirPrograms) {
     if (process.id.pid == 8) sources_.programs.insert(process.program);
   }
   EXPECT_EQ(Count("runtime processes"), 1);
+  EXPECT_EQ(Count("runtime RSS"), 5 * getpagesize());
 }
 
 TEST_F(LeakCountersTest, ADirectoryIsAddedUpWithEachFileOnce) {

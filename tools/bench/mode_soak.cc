@@ -1,6 +1,7 @@
 #include <fcntl.h>
 
 #include <algorithm>
+#include <cmath>
 #include <iostream>
 #include <map>
 #include <memory>
@@ -17,8 +18,10 @@
 #include "runtime/sys/file.h"
 #include "tools/bench/leak_counters.h"
 #include "tools/bench/mode.h"
+#include "tools/bench/nft_rules.h"
 #include "tools/bench/probes.h"
 #include "tools/bench/server_view.h"
+#include "tools/bench/slope.h"
 #include "tools/bench/soak_worker.h"
 #include "tools/bench/stopwatch.h"
 #include "tools/ctl/interrupt.h"
@@ -26,7 +29,11 @@
 namespace gantry::bench {
 namespace {
 
-constexpr double kTellSeconds = 60;
+// The soak in rounds: enough of them for a slope, none too short for one.
+constexpr double kMostRounds = 40;
+constexpr absl::Duration kShortestRound = absl::Seconds(5);
+// Pages that an allocator keeps, blocks of a directory that was once larger.
+constexpr double kLeastBytes = 256 << 10;
 // What the end of a pod leaves to do (the kernel takes namespaces down in the
 // background, gantryd makes the next pod's ahead) is done by then.
 constexpr absl::Duration kSettle = absl::Seconds(3);
@@ -38,13 +45,15 @@ struct Watched {
   ServerView view;
   UniqueFd cgroups;
   UniqueFd root;
+  UniqueFd netns;
   LeakSources sources;
 };
 
 absl::StatusOr<Watched> WatchServer(const ModeOptions& options,
                                     const NamedServer& server) {
   ASSIGN_OR_RETURN(ServerView view, ServerView::Of(server.endpoint.socket));
-  Watched watched = {std::move(view), UniqueFd(), UniqueFd(), LeakSources()};
+  Watched watched = {std::move(view), UniqueFd(), UniqueFd(), UniqueFd(),
+                     LeakSources()};
   ASSIGN_OR_RETURN(watched.cgroups, sys::OpenAt(AT_FDCWD, "/sys/fs/cgroup",
                                                 O_RDONLY | O_DIRECTORY));
   if (!options.root.empty()) {
@@ -55,6 +64,14 @@ absl::StatusOr<Watched> WatchServer(const ModeOptions& options,
   watched.sources.cgroupfd = watched.cgroups.get();
   watched.sources.rootfd = watched.root.get();
   watched.sources.server = watched.view.pid();
+  ASSIGN_OR_RETURN(
+      watched.netns,
+      sys::OpenAt(watched.view.procfd(),
+                  absl::StrCat(watched.view.pid(), "/ns/net"), O_RDONLY));
+  // A kernel may have no nf_tables.
+  if (CountNftRules(watched.netns.get()).ok()) {
+    watched.sources.netnsfd = watched.netns.get();
+  }
   return watched;
 }
 
@@ -81,36 +98,30 @@ absl::Status LearnPrograms(const NamedServer& server, const RunMark& mark,
   return endpoint->RemoveAll();
 }
 
-void Tell(double seconds, const LeakCounters& counters) {
-  std::cerr << absl::StrFormat("%7.0f s  ", seconds) << LeakLine(counters)
-            << std::endl;
+void Tell(double seconds, double operations, const LeakCounters& counters) {
+  std::cerr << absl::StrFormat("%7.0f s  %10.0f  ", seconds, operations)
+            << LeakLine(counters) << std::endl;
 }
 
-// Tells the counters each minute until the time is over.
-absl::Status TellMeanwhile(const Stopwatch& watch, const LeakSources& sources) {
-  double next = kTellSeconds;
-  while (watch.GoesOn()) {
-    ctl::SleepUnlessInterrupted(absl::Milliseconds(200));
-    if (watch.Seconds() < next) continue;
-    next += kTellSeconds;
-    ASSIGN_OR_RETURN(const LeakCounters counters, ReadLeakCounters(sources));
-    Tell(watch.Seconds(), counters);
+// Of the counters at rest, after so many operations.
+struct Rest {
+  double operations = 0;
+  LeakCounters counters;
+};
+
+double Done(const std::vector<SoakWorker>& workers) {
+  double done = 0;
+  for (const SoakWorker& worker : workers) {
+    for (const auto& [name, count] : worker.done()) {
+      done += static_cast<double>(count);
+    }
   }
-  return absl::OkStatus();
+  return done;
 }
 
-// One per connection; each ends with its pods removed.
-absl::Status Work(const ModeOptions& options, const NamedServer& server,
-                  const RunMark& mark, const LeakSources& sources,
-                  std::vector<SoakWorker>* workers) {
-  std::vector<std::unique_ptr<Endpoint>> endpoints;
-  for (int i = 0; i < options.parallel; ++i) {
-    ASSIGN_OR_RETURN(std::unique_ptr<Endpoint> endpoint,
-                     Endpoint::Connect(server.endpoint, mark));
-    workers->emplace_back(endpoint.get(), options.seed + i, 1 + i * kNumbers);
-    endpoints.push_back(std::move(endpoint));
-  }
-  const Stopwatch watch(options.soak);
+// All workers until `length` is over, and their pods removed.
+void WorkOnce(absl::Duration length, std::vector<SoakWorker>* workers) {
+  const Stopwatch watch(length);
   std::vector<std::thread> threads;
   for (SoakWorker& worker : *workers) {
     threads.emplace_back([&worker, &watch] {
@@ -120,35 +131,71 @@ absl::Status Work(const ModeOptions& options, const NamedServer& server,
       worker.End();
     });
   }
-  const absl::Status told = TellMeanwhile(watch, sources);
   for (std::thread& thread : threads) thread.join();
-  return told;
 }
 
-// `before` and `after`, and what stayed for each thousand operations.
-void AddCounters(const LeakCounters& before, const LeakCounters& after,
-                 double operations, Report* report) {
-  for (size_t i = 0; i < before.size() && i < after.size(); ++i) {
-    const auto was = static_cast<double>(before[i].count);
-    const auto is = static_cast<double>(after[i].count);
-    const std::string name = before[i].name;
-    report->AddValue(absl::StrCat(name, ", before"), was, before[i].unit);
-    report->AddValue(absl::StrCat(name, ", after"), is, before[i].unit);
-    report->AddValue(absl::StrCat(name, ", growth"),
-                     operations > 0 ? (is - was) * 1000 / operations : 0,
-                     "per 1,000 operations");
+// Rounds of work with a rest behind each, at which the counters are read.
+absl::Status Work(const ModeOptions& options, const LeakSources& sources,
+                  std::vector<SoakWorker>* workers, std::vector<Rest>* rests) {
+  const double rounds =
+      std::clamp(std::floor(absl::FDivDuration(options.soak, kShortestRound)),
+                 1.0, kMostRounds);
+  const Stopwatch watch(options.soak);
+  for (int i = 0; i < static_cast<int>(rounds); ++i) {
+    WorkOnce(options.soak / rounds, workers);
+    absl::SleepFor(kSettle);
+    ASSIGN_OR_RETURN(LeakCounters counters, ReadLeakCounters(sources));
+    rests->push_back({Done(*workers), std::move(counters)});
+    Tell(watch.Seconds(), rests->back().operations, rests->back().counters);
+    if (ctl::Interrupted()) break;
   }
+  return absl::OkStatus();
 }
 
-double AddOperations(const std::vector<SoakWorker>& workers, Report* report) {
+// How much of a counter is no leak, whatever its slope.
+double LeastGrowth(const LeakCounter& counter) {
+  return absl::string_view(counter.unit) == "B" ? kLeastBytes : 1;
+}
+
+// The first and the last of each counter, and what stayed for each thousand
+// operations; one that grows is a failure.
+void AddCounters(const std::vector<Rest>& rests, Report* report) {
+  bool judged = true;
+  for (size_t i = 0; i < rests.front().counters.size(); ++i) {
+    const LeakCounter& first = rests.front().counters[i];
+    std::vector<Reading> readings;
+    for (const Rest& rest : rests) {
+      readings.push_back(
+          {rest.operations, static_cast<double>(rest.counters[i].count)});
+    }
+    const std::string name = first.name;
+    report->AddValue(absl::StrCat(name, ", before"), readings.front().count,
+                     first.unit);
+    report->AddValue(absl::StrCat(name, ", after"), readings.back().count,
+                     first.unit);
+    const Slope slope = SlopeOf(readings, LeastGrowth(first));
+    if (slope.verdict == Verdict::kUnknown) {
+      judged = false;
+      continue;
+    }
+    report->AddValue(absl::StrCat(name, ", growth"), slope.per_thousand,
+                     "per 1,000 operations");
+    report->AddValue(absl::StrCat(name, ", noise"), slope.noise,
+                     "per 1,000 operations");
+    if (slope.verdict == Verdict::kFlat) continue;
+    report->AddFailure(absl::StrFormat(
+        "%s: grows by %.3g %s per 1,000 operations (noise: %.2g)", name,
+        slope.per_thousand, first.unit, slope.noise));
+  }
+  report->SetFact("growth",
+                  judged ? "judged" : "not judged: the soak is short");
+}
+
+void AddOperations(const std::vector<SoakWorker>& workers, Report* report) {
   std::map<std::string, int64_t> done;
-  int64_t operations = 0;
   int64_t failed = 0;
   for (const SoakWorker& worker : workers) {
-    for (const auto& [name, count] : worker.done()) {
-      done[name] += count;
-      operations += count;
-    }
+    for (const auto& [name, count] : worker.done()) done[name] += count;
     failed += worker.failed();
     for (const std::string& failure : worker.failures()) {
       report->AddFailure(failure);
@@ -157,33 +204,46 @@ double AddOperations(const std::vector<SoakWorker>& workers, Report* report) {
   for (const auto& [name, count] : done) {
     report->AddValue(name, static_cast<double>(count), "");
   }
-  report->AddValue("operations", static_cast<double>(operations), "");
+  report->AddValue("operations", Done(workers), "");
   report->AddValue("operations that failed", static_cast<double>(failed), "");
-  return static_cast<double>(operations);
+}
+
+// A container that runs all the time, for what its shim may leak.
+absl::StatusOr<std::string> MakeStaying(Endpoint& endpoint) {
+  Life unused;
+  ASSIGN_OR_RETURN(const std::string pod, endpoint.RunPod(0, &unused));
+  ASSIGN_OR_RETURN(std::string container,
+                   endpoint.CreateContainer(pod, 0, 0, &unused));
+  RETURN_IF_ERROR(endpoint.StartContainer(container, &unused));
+  return container;
 }
 
 absl::Status Measure(const ModeOptions& options, const NamedServer& server,
-                     const RunMark& mark, Report* report) {
+                     const RunMark& mark, Endpoint& endpoint, Report* report) {
   ASSIGN_OR_RETURN(Watched watched, WatchServer(options, server));
   RETURN_IF_ERROR(LearnPrograms(server, mark, &watched));
-  RETURN_IF_ERROR(Wait(kSettle));
-  ASSIGN_OR_RETURN(const LeakCounters before,
-                   ReadLeakCounters(watched.sources));
-  std::cerr << "seed " << options.seed << "\n           " << LeakHeading(before)
-            << '\n';
-  Tell(0, before);
-  const Stopwatch watch(absl::InfiniteDuration());
+  ASSIGN_OR_RETURN(const std::string staying, MakeStaying(endpoint));
+  std::vector<std::unique_ptr<Endpoint>> endpoints;
   std::vector<SoakWorker> workers;
-  // The threads keep references.
-  workers.reserve(static_cast<size_t>(options.parallel));
-  RETURN_IF_ERROR(Work(options, server, mark, watched.sources, &workers));
-  const double operations = AddOperations(workers, report);
-  report->AddValue("operations per second", operations / watch.Seconds(),
+  for (int i = 0; i < options.parallel; ++i) {
+    ASSIGN_OR_RETURN(std::unique_ptr<Endpoint> own,
+                     Endpoint::Connect(server.endpoint, mark));
+    workers.emplace_back(own.get(), options.seed + i, 1 + i * kNumbers,
+                         staying);
+    endpoints.push_back(std::move(own));
+  }
+  RETURN_IF_ERROR(Wait(kSettle));
+  std::vector<Rest> rests(1);
+  ASSIGN_OR_RETURN(rests[0].counters, ReadLeakCounters(watched.sources));
+  std::cerr << "seed " << options.seed << "\n             operations  "
+            << LeakHeading(rests[0].counters) << '\n';
+  Tell(0, 0, rests[0].counters);
+  const Stopwatch watch(absl::InfiniteDuration());
+  RETURN_IF_ERROR(Work(options, watched.sources, &workers, &rests));
+  AddOperations(workers, report);
+  report->AddValue("operations per second", Done(workers) / watch.Seconds(),
                    "1/s");
-  absl::SleepFor(kSettle);
-  ASSIGN_OR_RETURN(const LeakCounters after, ReadLeakCounters(watched.sources));
-  Tell(watch.Seconds(), after);
-  AddCounters(before, after, operations, report);
+  AddCounters(rests, report);
   return absl::OkStatus();
 }
 
@@ -201,7 +261,8 @@ absl::StatusOr<Report> Soak(const ModeOptions& options) {
   report.SetFact("image", server.endpoint.image);
   report.SetFact("seed", absl::StrCat(options.seed));
   report.SetFact("at once", absl::StrCat(options.parallel));
-  const absl::Status measured = Measure(options, server, *mark, &report);
+  const absl::Status measured =
+      Measure(options, server, *mark, *endpoint, &report);
   const absl::Status removed = endpoint->RemoveAll(options.parallel);
   RETURN_IF_ERROR(measured);
   RETURN_IF_ERROR(removed);

@@ -2,6 +2,8 @@
 
 #include <fcntl.h>
 
+#include <utility>
+
 #include "absl/strings/str_cat.h"
 #include "runtime/base/status.h"
 #include "runtime/sys/file.h"
@@ -39,7 +41,8 @@ std::span<const SoakWorker::Operation> SoakWorker::Operations() {
       {"CreateContainer", 5, &W::HasRoomForContainer, &W::Create},
       {"StartContainer", 6, &W::HasCreated, &W::Start},
       {"StartContainer of a running one", 1, &W::HasRunning, &W::StartAgain},
-      {"ExecSync", 6, &W::HasRunning, &W::Exec},
+      {"ExecSync", 5, &W::HasRunning, &W::Exec},
+      {"ExecSync in one that stays", 2, &W::Always, &W::ExecInStaying},
       {"ExecSync in an ended one", 1, &W::HasExited, &W::ExecInExited},
       {"StopContainer", 3, &W::HasAny, &W::StopContainer},
       {"RemoveContainer", 2, &W::HasAny, &W::RemoveContainer},
@@ -52,8 +55,12 @@ std::span<const SoakWorker::Operation> SoakWorker::Operations() {
   return kOperations;
 }
 
-SoakWorker::SoakWorker(Endpoint* endpoint, uint64_t seed, int first_number)
-    : endpoint_(*endpoint), random_(seed), next_number_(first_number) {}
+SoakWorker::SoakWorker(Endpoint* endpoint, uint64_t seed, int first_number,
+                       std::string staying)
+    : endpoint_(*endpoint),
+      random_(seed),
+      next_number_(first_number),
+      staying_(std::move(staying)) {}
 
 template <typename Wanted>
 std::vector<SoakWorker::Place> SoakWorker::Find(const Wanted& wanted) const {
@@ -145,6 +152,10 @@ absl::Status SoakWorker::StartAgain() {
 
 absl::Status SoakWorker::Exec() {
   return endpoint_.ExecTrue(At(Pick(InState(State::kRunning))).id, &life_);
+}
+
+absl::Status SoakWorker::ExecInStaying() {
+  return endpoint_.ExecTrue(staying_, &life_);
 }
 
 absl::Status SoakWorker::ExecInExited() {

@@ -24,7 +24,9 @@ namespace gantry::bench {
 class SoakWorker {
  public:
   // `first_number`: of its pods and containers; they go on from there.
-  SoakWorker(Endpoint* endpoint, uint64_t seed, int first_number);
+  // `staying`: a container of somebody else's, which runs all the time.
+  SoakWorker(Endpoint* endpoint, uint64_t seed, int first_number,
+             std::string staying);
 
   void Step();
   void End();
@@ -77,6 +79,7 @@ class SoakWorker {
   bool Always() const { return true; }
 
   absl::Status RunPod();
+  absl::Status ExecInStaying();
   absl::Status Create();
   absl::Status Start();
   absl::Status StartAgain();
@@ -98,6 +101,7 @@ class SoakWorker {
   Endpoint& endpoint_;
   std::mt19937_64 random_;
   int next_number_;
+  const std::string staying_;
   std::vector<Pod> pods_;
   size_t current_ = 0;  // pod of the call under way; pods_.size(): none
   Life life_;

@@ -21,6 +21,10 @@ class SoakWorkerTest : public ::testing::Test {
     options_.socket = server_.socket_path();
     mark_ = *RunMark::Make(scratch_.path());
     endpoint_ = *Endpoint::Connect(options_, *mark_);
+    Life unused;
+    const std::string pod = *endpoint_->RunPod(0, &unused);
+    staying_ = *endpoint_->CreateContainer(pod, 0, 0, &unused);
+    EXPECT_OK(endpoint_->StartContainer(staying_, &unused));
   }
 
   sys::testing::TempDir scratch_;
@@ -28,21 +32,22 @@ class SoakWorkerTest : public ::testing::Test {
   EndpointOptions options_;
   std::unique_ptr<RunMark> mark_;
   std::unique_ptr<Endpoint> endpoint_;
+  std::string staying_;
 };
 
 TEST_F(SoakWorkerTest, DoesAllKindsOfCallsAndLeavesNothing) {
-  SoakWorker worker(endpoint_.get(), /*seed=*/1, /*first_number=*/1);
+  SoakWorker worker(endpoint_.get(), /*seed=*/1, /*first_number=*/1, staying_);
   for (int i = 0; i < 1000; ++i) worker.Step();
   worker.End();
   EXPECT_THAT(worker.failures(), IsEmpty());
-  EXPECT_EQ(worker.done().size(), 13);
-  EXPECT_EQ(server_.pods(), 0);
+  EXPECT_EQ(worker.done().size(), 14);
+  EXPECT_EQ(server_.pods(), 1);
 }
 
 TEST_F(SoakWorkerTest, TheSameSeedMakesTheSameChoices) {
   std::map<std::string, int64_t> done[3];
   for (int i = 0; i < 3; ++i) {
-    SoakWorker worker(endpoint_.get(), i < 2 ? 7 : 8, 1);
+    SoakWorker worker(endpoint_.get(), i < 2 ? 7 : 8, 1, staying_);
     for (int step = 0; step < 200; ++step) worker.Step();
     worker.End();
     done[i] = worker.done();
@@ -53,21 +58,21 @@ TEST_F(SoakWorkerTest, TheSameSeedMakesTheSameChoices) {
 
 TEST_F(SoakWorkerTest, WhatShouldNotFailIsCountedAndItsPodGiven) {
   server_.FailCreate("no space");
-  SoakWorker worker(endpoint_.get(), 1, 1);
+  SoakWorker worker(endpoint_.get(), 1, 1, staying_);
   for (int i = 0; i < 100; ++i) worker.Step();
   worker.End();
   ASSERT_GT(worker.failed(), 1);
   EXPECT_THAT(
       worker.failures()[0],
       HasSubstr("CreateContainer: INTERNAL: CreateContainer: no space"));
-  EXPECT_EQ(server_.pods(), 0);
+  EXPECT_EQ(server_.pods(), 1);
 }
 
 TEST_F(SoakWorkerTest, AProgramThatFailsIsAFailure) {
   ::runtime::v1::ExecSyncResponse answer;
   answer.set_exit_code(1);
   server_.SetExecAnswer(answer);
-  SoakWorker worker(endpoint_.get(), 1, 1);
+  SoakWorker worker(endpoint_.get(), 1, 1, staying_);
   for (int i = 0; i < 200; ++i) worker.Step();
   worker.End();
   EXPECT_GT(worker.failed(), 0);
