@@ -244,10 +244,17 @@ class Load(gantry_case.GantryCase):
         self.make_writers()
         before = self.identities()
         starts = []
+        dice = random.Random(SEED)
         with self.load():
             for _ in range(KILLS):
                 self.stopping.wait(INTERVAL)
                 self.server.kill()
+                # Half of them have a successor that dies as well, while it
+                # recovers or soon after.
+                if dice.random() < 0.5:
+                    self.server.launch()
+                    time.sleep(dice.uniform(0, 0.4))
+                    self.server.kill()
                 begin = time.monotonic()
                 self.server.start()
                 starts.append(time.monotonic() - begin)
