@@ -1,10 +1,12 @@
 #include "server/core/process_identity.h"
 
 #include <fcntl.h>
+#include <signal.h>
 
 #include "absl/strings/str_cat.h"
 #include "runtime/base/status.h"
 #include "runtime/sys/file.h"
+#include "runtime/sys/pidfd.h"
 #include "runtime/sys/proc_stat.h"
 #include "runtime/sys/proc_status.h"
 
@@ -40,6 +42,26 @@ bool DropsSignal(const shim::Started& started, int signal) {
   absl::StatusOr<uint64_t> start_ticks =
       sys::StartTimeOf(proc->get(), started.pid());
   return start_ticks.ok() && *start_ticks == started.start_ticks();
+}
+
+absl::Status KillShimOf(const shim::Started& started) {
+  if (started.shim_pid() == 0) {
+    return absl::NotFoundError("kill the shim: its pid was never told");
+  }
+  absl::StatusOr<UniqueFd> shim = sys::PidfdOpen(started.shim_pid());
+  if (absl::IsNotFound(shim.status())) return absl::OkStatus();
+  RETURN_IF_ERROR(shim) << "kill the shim";
+  ASSIGN_OR_RETURN(UniqueFd proc,
+                   sys::OpenAt(AT_FDCWD, "/proc", O_RDONLY | O_DIRECTORY));
+  // Checked after opening, as above.
+  absl::StatusOr<uint64_t> start_ticks =
+      sys::StartTimeOf(proc.get(), started.shim_pid());
+  if (!start_ticks.ok() || *start_ticks != started.shim_start_ticks()) {
+    return absl::OkStatus();
+  }
+  const absl::Status killed = sys::PidfdSendSignal(shim->get(), SIGKILL);
+  return absl::IsNotFound(killed) ? absl::OkStatus()
+                                  : Annotate(killed, "kill the shim");
 }
 
 }  // namespace gantry::core

@@ -4,6 +4,7 @@
 #ifndef GANTRY_SERVER_CORE_PROCESS_IDENTITY_H_
 #define GANTRY_SERVER_CORE_PROCESS_IDENTITY_H_
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "proto/shim.pb.h"
@@ -20,6 +21,9 @@ absl::StatusOr<UniqueFd> OpenNamespaceOf(const shim::Started& started,
 // now: the kernel drops it as long as the program has no handler for it. False
 // if that process is gone.
 bool DropsSignal(const shim::Started& started, int signal);
+
+// Kills a container's shim itself. OK if it is gone.
+absl::Status KillShimOf(const shim::Started& started);
 
 }  // namespace gantry::core
 

@@ -24,6 +24,7 @@
 #include "server/core/container_steps.h"
 #include "server/core/pod_attach.h"
 #include "server/core/pod_steps.h"
+#include "server/core/process_identity.h"
 #include "server/core/records.h"
 #include "server/core/sweep.h"
 #include "server/shim/exit_record.h"
@@ -114,6 +115,12 @@ work::Task<absl::Status> FindAgain(Node& node, ContainerPtr container) {
     std::optional<Found> found = co_await FindShim(node, *run);
     if (found.has_value() && !found->state.has_exited()) {
       co_return co_await Adopt(node, id, *std::move(found));
+    }
+    if (!found.has_value() && HasShim(run->get())) {
+      // Given up: its container goes, and nobody would ever end it.
+      absl::Status killed = KillShimOf(container->started());
+      LOG(ERROR) << "container " << id << ": its shim does not answer and is "
+                 << "killed: " << killed;
     }
     absl::StatusOr<shim::Exited> exited =
         shim_client::ReadExitRecord(run->get());

@@ -4,12 +4,14 @@ import os
 import signal
 import sys
 import time
+import unittest
 
 import grpc
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 "../lib"))
 import gantry_case
+import gantry_host as host
 from gantry_case import DEADLINE, say, wait_until
 from gantry_client import Client
 
@@ -29,7 +31,7 @@ class Recovery(gantry_case.GantryCase):
         shims = [self.info(container)["shim_pid"] for container in containers]
 
         def thaw():
-            for shim in shims:
+            for shim in filter(host.exists, shims):
                 os.kill(shim, signal.SIGCONT)
         self.addCleanup(thaw)
         for shim in shims:
@@ -108,6 +110,25 @@ class Recovery(gantry_case.GantryCase):
         self.assertEqual((self.state(hung), self.status(hung).exit_code),
                          ("EXITED", 0))
         self.remove(hung)
+
+    @unittest.skipUnless("GANTRY_TEST_PATIENCE" in os.environ,
+                         "takes 70 s: GANTRY_TEST_PATIENCE is not set")
+    def test_a_shim_that_hangs_for_good_is_given_up(self):
+        pod = self.make_pod()
+        hung = self.make_container(pod)
+        pid, shim = self.pid(hung), self.info(hung)["shim_pid"]
+        self.freeze([hung])
+        self.server.restart()
+        # Both wait for the end of it.
+        remove = self.client.runtime.RemoveContainer.future(
+            self.api.RemoveContainerRequest(container_id=hung), timeout=120)
+        status = wait_until(lambda: (status := self.status(hung)).state ==
+                            self.api.CONTAINER_EXITED and status,
+                            "it is given up", 90)
+        self.assertEqual((status.reason, status.exit_code), ("ShimLost", 137))
+        self.assertFalse(host.exists(pid))
+        remove.result()
+        wait_until(lambda: not host.exists(shim), "its shim is killed")
 
 
 if __name__ == "__main__":
