@@ -44,6 +44,7 @@
 #include "server/stores.h"
 #include "server/streaming/stream_server.h"
 #include "server/user_namespaces.h"
+#include "server/work/thread.h"
 
 namespace gantry::server {
 namespace {
@@ -242,6 +243,10 @@ absl::Status Daemon::Parts::OpenParts() {
         paths.ContainerRecords(), paths.Images()}) {
     RETURN_IF_ERROR(OpenDirectory(directory));
   }
+  for (work::Executor* pool :
+       {&executor, &blocking_executor, &network_executor}) {
+    RETURN_IF_ERROR(pool->Begin());
+  }
   RETURN_IF_ERROR(ChooseDriver());
   ASSIGN_OR_RETURN(stores, OpenStores(paths));
   if (host.facts.selinux && !host.facts.selinux->layer.empty()) {
@@ -416,16 +421,18 @@ bool Daemon::Drain() {
     // Ends with the last call, however long that takes: the wait is bounded
     // here. Shared, for the thread may be left behind.
     auto closed = std::make_shared<absl::Notification>();
-    std::thread closing([&parts, closed] {
-      parts.grpc->Shutdown(parts.config.drain_timeout);
-      closed->Notify();
-    });
+    absl::StatusOr<std::thread> closing =
+        work::StartThread("closing", [&parts, closed] {
+          parts.grpc->Shutdown(parts.config.drain_timeout);
+          closed->Notify();
+        });
+    if (!closing.ok()) return false;
     if (!closed->WaitForNotificationWithTimeout(parts.config.drain_timeout +
                                                 kShutdownSlack)) {
-      closing.detach();
+      closing->detach();
       return false;
     }
-    closing.join();
+    closing->join();
   }
   // What runs for streams ends with them, within the time of the tasks.
   if (parts.stream_server != nullptr) parts.stream_server->Close();

@@ -1,7 +1,5 @@
 #include "server/grpc_server.h"
 
-#include <sys/stat.h>
-
 #include <memory>
 #include <thread>
 #include <utility>
@@ -15,10 +13,11 @@
 #include "grpcpp/health_check_service_interface.h"
 #include "grpcpp/server_builder.h"
 #include "runtime/base/status.h"
+#include "runtime/base/unique_fd.h"
 #include "server/health.pb.h"
 #include "server/metrics/call_metrics.h"
 #include "server/parse_errors.h"
-#include "server/socket_path.h"
+#include "server/work/thread.h"
 
 namespace gantry::server {
 namespace {
@@ -26,7 +25,6 @@ namespace {
 constexpr int kMaxReceiveBytes = 16 << 20;
 // Both streams of an ExecSync at their limit, and the frame around them.
 constexpr int kMaxSendBytes = (33 << 20);
-constexpr mode_t kSocketMask = 0177;
 // How often a server that ends looks for idle connections to close.
 constexpr absl::Duration kHangUpPause = absl::Milliseconds(5);
 
@@ -46,8 +44,8 @@ void Configure(grpc::ServerBuilder& builder) {
 absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(
     const std::string& socket_path, cri::Services& services,
     metrics::Metrics* metrics) {
-  // gRPC itself would take a living server's socket away.
-  RETURN_IF_ERROR(FreeSocketPath(socket_path));
+  ASSIGN_OR_RETURN(std::unique_ptr<Listener> listener,
+                   Listener::Listen(socket_path));
   std::unique_ptr<GrpcServer> server(new GrpcServer(services));
   grpc::EnableDefaultHealthCheckService(true);
   // Links the descriptors of that service in, for reflection.
@@ -55,9 +53,9 @@ absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   grpc::ServerBuilder builder;
   Configure(builder);
-  int bound = 0;
-  builder.AddListeningPort(absl::StrCat("unix://", socket_path),
-                           grpc::InsecureServerCredentials(), &bound);
+  server->acceptor_ = builder.experimental().AddExternalConnectionAcceptor(
+      grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD,
+      grpc::InsecureServerCredentials());
   builder.RegisterService(&server->runtime_);
   builder.RegisterService(&server->images_);
   builder.RegisterService(&server->admin_);
@@ -72,17 +70,20 @@ absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(
     interceptors.push_back(metrics::CallMetrics(*metrics));
   }
   builder.experimental().SetInterceptorCreators(std::move(interceptors));
-  // The socket never exists with a wider mode. Nothing else makes files now:
-  // no call is served yet.
-  const mode_t mask = umask(kSocketMask);
   server->server_ = builder.BuildAndStart();
-  umask(mask);
-  if (server->server_ == nullptr || bound == 0) {
+  if (server->server_ == nullptr) {
     return absl::UnavailableError(
-        absl::StrCat("serve on ", socket_path, ": the socket cannot be bound"));
+        absl::StrCat("serve on ", socket_path, ": gRPC does not start"));
   }
   server->server_->GetHealthCheckService()->SetServingStatus(
       !services.start.Doing().has_value());
+  server->listener_ = std::move(listener);
+  RETURN_IF_ERROR(server->listener_->Begin([acceptor = server->acceptor_.get()](
+                                               UniqueFd connection) {
+    grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters to;
+    to.fd = connection.Release();
+    acceptor->HandleNewConnection(&to);
+  }));
   return server;
 }
 
@@ -94,20 +95,23 @@ void GrpcServer::EndStart() {
 }
 
 void GrpcServer::Shutdown(absl::Duration patience) {
+  listener_->Stop();
   services_.node.events.Close();
   const absl::Time deadline = absl::Now() + patience;
   absl::Notification closed;
   // Again and again, for a connection may have been accepted just before.
-  std::thread hang_up([this, deadline, &closed] {
-    while (!closed.WaitForNotificationWithTimeout(kHangUpPause)) {
-      if (calls_.WaitIdle(deadline - absl::Now())) {
-        grpc_server_cancel_all_calls(server_->c_server());
-      }
-    }
-  });
+  absl::StatusOr<std::thread> hang_up =
+      work::StartThread("hang_up", [this, deadline, &closed] {
+        while (!closed.WaitForNotificationWithTimeout(kHangUpPause)) {
+          if (calls_.WaitIdle(deadline - absl::Now())) {
+            grpc_server_cancel_all_calls(server_->c_server());
+          }
+        }
+      });
+  // Without that thread idle clients keep this until the deadline.
   server_->Shutdown(absl::ToChronoTime(deadline));
   closed.Notify();
-  hang_up.join();
+  if (hang_up.ok()) hang_up->join();
 }
 
 }  // namespace gantry::server

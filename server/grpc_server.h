@@ -13,11 +13,13 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "grpcpp/server.h"
+#include "grpcpp/server_builder.h"
 #include "server/call_counter.h"
 #include "server/cri/admin_rpcs.h"
 #include "server/cri/image_rpcs.h"
 #include "server/cri/runtime_rpcs.h"
 #include "server/cri/services.h"
+#include "server/listener.h"
 #include "server/metrics/metrics.h"
 #include "server/start_gate.h"
 
@@ -27,8 +29,8 @@ class GrpcServer {
  public:
   // Serves from when this returns; but while services.start tells of something
   // that is done, most calls are held back (start_gate.h) until EndStart. The
-  // socket has mode 0600. Another server's or a stale socket in the way is an
-  // error (socket_path.h). Calls are counted in `metrics`, which may be null.
+  // socket has mode 0600 (listener.h). Calls are counted in `metrics`, which may
+  // be null.
   static absl::StatusOr<std::unique_ptr<GrpcServer>> Start(
       const std::string& socket_path, cri::Services& services,
       metrics::Metrics* metrics = nullptr);
@@ -61,7 +63,10 @@ class GrpcServer {
   cri::RuntimeRpcs runtime_;
   cri::ImageRpcs images_;
   cri::AdminRpcs admin_;
+  std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> acceptor_;
   std::unique_ptr<grpc::Server> server_;
+  // First to end: it hands connections to those above.
+  std::unique_ptr<Listener> listener_;
 };
 
 }  // namespace gantry::server

@@ -1,7 +1,5 @@
 #include "server/metrics/endpoint.h"
 
-#include <pthread.h>
-
 #include <chrono>
 #include <thread>
 #include <utility>
@@ -19,6 +17,7 @@
 #include "boost/beast/http/string_body.hpp"
 #include "boost/beast/http/write.hpp"
 #include "runtime/base/status.h"
+#include "server/work/thread.h"
 
 namespace gantry::metrics {
 namespace {
@@ -127,12 +126,11 @@ class Endpoint::Impl {
         "serve metrics on ", host, ":", address.port, ": ", failed.message()));
   }
 
-  void Run() {
+  absl::Status Run() {
     Accept();
-    thread_ = std::thread([this] {
-      ::pthread_setname_np(::pthread_self(), "metrics");
-      io_.run();
-    });
+    ASSIGN_OR_RETURN(thread_,
+                     work::StartThread("metrics", [this] { io_.run(); }));
+    return absl::OkStatus();
   }
 
  private:
@@ -166,7 +164,7 @@ absl::StatusOr<std::unique_ptr<Endpoint>> Endpoint::Start(
     const Address& address, std::function<std::string()> text) {
   auto impl = std::make_unique<Impl>(std::move(text));
   RETURN_IF_ERROR(impl->Listen(address));
-  impl->Run();
+  RETURN_IF_ERROR(impl->Run());
   return std::unique_ptr<Endpoint>(new Endpoint(std::move(impl)));
 }
 

@@ -2,7 +2,6 @@
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <pthread.h>
 #include <sys/socket.h>
 
 #include <iterator>
@@ -31,6 +30,7 @@
 #include "server/streaming/port_forward.h"
 #include "server/streaming/spdy_codec.h"
 #include "server/streaming/tokens.h"
+#include "server/work/thread.h"
 
 namespace gantry::streaming {
 namespace {
@@ -74,7 +74,7 @@ class StreamServer::Impl : public HttpHost {
 
   absl::Status Listen();
   absl::Status LoadTls();
-  void Run();
+  absl::Status Run();
   void Stop();
   void CloseAll();
 
@@ -155,13 +155,13 @@ absl::Status StreamServer::Impl::Listen() {
   return absl::OkStatus();
 }
 
-void StreamServer::Impl::Run() {
+absl::Status StreamServer::Impl::Run() {
   Accept();
-  thread_ = std::thread([this] {
-    ::pthread_setname_np(::pthread_self(), "streaming");
-    const auto forever = boost::asio::make_work_guard(io_);
-    io_.run();
-  });
+  ASSIGN_OR_RETURN(thread_, work::StartThread("streaming", [this] {
+                     const auto forever = boost::asio::make_work_guard(io_);
+                     io_.run();
+                   }));
+  return absl::OkStatus();
 }
 
 void StreamServer::Impl::Accept() {
@@ -261,7 +261,7 @@ absl::StatusOr<std::unique_ptr<StreamServer>> StreamServer::Start(
   auto impl = std::make_unique<Impl>(options, service);
   RETURN_IF_ERROR(impl->LoadTls()) << "streaming server";
   RETURN_IF_ERROR(impl->Listen()) << "streaming server";
-  impl->Run();
+  RETURN_IF_ERROR(impl->Run()) << "streaming server";
   return std::unique_ptr<StreamServer>(new StreamServer(std::move(impl)));
 }
 

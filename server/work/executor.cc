@@ -1,21 +1,18 @@
 #include "server/work/executor.h"
 
-#include <pthread.h>
-
 #include <algorithm>
 
 #include "absl/time/time.h"
+#include "runtime/base/status.h"
 
 namespace gantry::work {
-namespace {
 
-// How long a thread without work stays before it ends.
-constexpr absl::Duration kIdleTime = absl::Seconds(10);
-
-}  // namespace
-
-Executor::Executor(std::string name, int max_threads)
-    : name_(name.substr(0, 15)), max_threads_(max_threads) {}
+Executor::Executor(std::string name, int max_threads, ThreadMaker make_thread,
+                   absl::Duration idle_time)
+    : name_(std::move(name)),
+      max_threads_(max_threads),
+      idle_time_(idle_time),
+      make_thread_(std::move(make_thread)) {}
 
 Executor::~Executor() {
   std::vector<std::thread> threads;
@@ -27,12 +24,25 @@ Executor::~Executor() {
   for (std::thread& thread : threads) thread.join();
 }
 
+absl::Status Executor::AddThread() {
+  ASSIGN_OR_RETURN(std::thread thread,
+                   make_thread_(name_, [this] { Work(); }));
+  threads_.push_back(std::move(thread));
+  return absl::OkStatus();
+}
+
+absl::Status Executor::Begin() {
+  absl::MutexLock lock(&mutex_);
+  return threads_.empty() ? AddThread() : absl::OkStatus();
+}
+
 void Executor::Post(absl::AnyInvocable<void()> work) {
   absl::MutexLock lock(&mutex_);
   queue_.push_back(std::move(work));
   JoinEnded();
   if (idle_ < queue_.size() && threads_.size() < max_threads_ && !stopping_) {
-    threads_.emplace_back([this] { Work(); });
+    // Those that are there do it, later; the next Post tries again.
+    AddThread().IgnoreError();
   }
 }
 
@@ -51,14 +61,15 @@ void Executor::JoinEnded() {
 }
 
 void Executor::Work() {
-  pthread_setname_np(pthread_self(), name_.c_str());
   absl::MutexLock lock(&mutex_);
   while (true) {
     ++idle_;
-    bool woken = mutex_.AwaitWithTimeout(
-        absl::Condition(this, &Executor::HasWorkOrStopping), kIdleTime);
+    const bool woken = mutex_.AwaitWithTimeout(
+        absl::Condition(this, &Executor::HasWorkOrStopping),
+        IsLast() ? absl::InfiniteDuration() : idle_time_);
     --idle_;
-    if (!woken || queue_.empty()) {
+    if (!woken && IsLast()) continue;
+    if (queue_.empty()) {
       ended_.push_back(std::this_thread::get_id());
       return;
     }

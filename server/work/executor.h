@@ -3,7 +3,8 @@
 // gantryd has two: one of a few threads for use cases, whose steps are short
 // (a record, a spawn, a cgroup file), and one for work that blocks long
 // (unpacking a layer, hashing a blob). Threads are made when needed and end
-// when idle, so that a quiet server stays small.
+// when idle, so that a quiet server stays small; the last one stays, so that
+// there is one for what is posted while the machine gives no more threads.
 //
 // Thread safety: all methods from any thread. Ownership: must outlive what is
 // posted to it; the destructor runs what is queued, then joins.
@@ -20,19 +21,34 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/functional/any_invocable.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
 #include "server/work/task.h"
+#include "server/work/thread.h"
 
 namespace gantry::work {
 
 class Executor {
  public:
+  using ThreadMaker = absl::AnyInvocable<absl::StatusOr<std::thread>(
+      const std::string& name, absl::AnyInvocable<void()> body)>;
+
   // `name` is shown by the kernel for its threads (15 characters are kept).
-  Executor(std::string name, int max_threads);
+  // A thread without work for `idle_time` ends.
+  Executor(std::string name, int max_threads,
+           ThreadMaker make_thread = StartThread,
+           absl::Duration idle_time = absl::Seconds(10));
   ~Executor();
   Executor(const Executor&) = delete;
   Executor& operator=(const Executor&) = delete;
 
+  // Makes the first thread, which is otherwise done when it is needed and may
+  // then not be possible: what is posted would wait for the next Post.
+  absl::Status Begin();
+
+  // Never fails: without a thread of its own it waits for one that is there.
   void Post(absl::AnyInvocable<void()> work);
 
   // co_await executor.Schedule(): goes on on one of this pool's threads.
@@ -50,6 +66,10 @@ class Executor {
 
  private:
   void Work();
+  absl::Status AddThread() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool IsLast() const ABSL_SHARED_LOCKS_REQUIRED(mutex_) {
+    return threads_.size() <= ended_.size() + 1;
+  }
   void JoinEnded() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool HasWorkOrStopping() const ABSL_SHARED_LOCKS_REQUIRED(mutex_) {
     return stopping_ || !queue_.empty();
@@ -57,7 +77,9 @@ class Executor {
 
   const std::string name_;
   const int max_threads_;
+  const absl::Duration idle_time_;
   absl::Mutex mutex_;
+  ThreadMaker make_thread_ ABSL_GUARDED_BY(mutex_);
   std::deque<absl::AnyInvocable<void()>> queue_ ABSL_GUARDED_BY(mutex_);
   std::vector<std::thread> threads_ ABSL_GUARDED_BY(mutex_);
   // Threads that ended for want of work and wait to be joined.

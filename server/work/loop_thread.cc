@@ -1,7 +1,5 @@
 #include "server/work/loop_thread.h"
 
-#include <pthread.h>
-
 #include <optional>
 #include <utility>
 
@@ -10,14 +8,9 @@
 #include "absl/time/time.h"
 #include "glog/logging.h"
 #include "runtime/base/status.h"
+#include "server/work/thread.h"
 
 namespace gantry::work {
-namespace {
-
-// prctl(2): the kernel keeps 15 characters.
-constexpr size_t kMaxThreadName = 15;
-
-}  // namespace
 
 struct Timeout::State {
   explicit State(LoopThread& l, absl::AnyInvocable<void()> f)
@@ -52,13 +45,12 @@ absl::StatusOr<std::unique_ptr<LoopThread>> LoopThread::Start(
   ASSIGN_OR_RETURN(std::unique_ptr<sys::EpollLoop> loop,
                    sys::EpollLoop::Create(), "make the loop of " << name);
   std::unique_ptr<LoopThread> thread(new LoopThread(std::move(loop), executor));
-  thread->thread_ = std::thread([loop = thread->loop_.get()] {
-    absl::Status ended = loop->Run();
-    // Without this thread nothing is heard of any container any more.
-    CHECK(ended.ok()) << ended;
-  });
-  pthread_setname_np(thread->thread_.native_handle(),
-                     name.substr(0, kMaxThreadName).c_str());
+  ASSIGN_OR_RETURN(
+      thread->thread_, StartThread(name, [loop = thread->loop_.get()] {
+        absl::Status ended = loop->Run();
+        // Without this thread nothing is heard of any container any more.
+        CHECK(ended.ok()) << ended;
+      }));
   return thread;
 }
 
@@ -67,7 +59,7 @@ LoopThread::LoopThread(std::unique_ptr<sys::EpollLoop> loop, Executor& executor)
 
 LoopThread::~LoopThread() {
   loop_->Stop();
-  thread_.join();
+  if (thread_.joinable()) thread_.join();
 }
 
 void LoopThread::Post(absl::AnyInvocable<void()> work) {

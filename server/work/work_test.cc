@@ -6,6 +6,7 @@
 #include <thread>
 #include <vector>
 
+#include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/notification.h"
@@ -19,6 +20,7 @@
 #include "server/work/one_shot.h"
 #include "server/work/task.h"
 #include "server/work/task_scope.h"
+#include "server/work/thread.h"
 
 namespace gantry::work {
 namespace {
@@ -104,6 +106,47 @@ TEST(Executor, BlockedThreadsDoNotStopOthersUpToTheBound) {
   executor.Post([&] { second_ran.Notify(); });
   EXPECT_TRUE(second_ran.WaitForNotificationWithTimeout(absl::Seconds(20)));
   release.Notify();
+}
+
+// Makes so many threads and then no more.
+Executor::ThreadMaker AtMost(int threads) {
+  return [threads](const std::string& name,
+                   absl::AnyInvocable<void()> body) mutable
+         -> absl::StatusOr<std::thread> {
+    if (threads == 0) return absl::ResourceExhaustedError("no more threads");
+    --threads;
+    return StartThread(name, std::move(body));
+  };
+}
+
+TEST(Executor, OneThreadDoesTheWorkOfThoseThatCannotBeMade) {
+  std::atomic<int> ran = 0;
+  Executor executor("test", 4, AtMost(1));
+  ASSERT_OK(executor.Begin());
+  absl::Notification release, last_ran;
+  executor.Post([&] { release.WaitForNotification(); });
+  for (int i = 0; i < 100; ++i) executor.Post([&ran] { ++ran; });
+  executor.Post([&] { last_ran.Notify(); });
+  EXPECT_EQ(ran, 0);
+  release.Notify();
+  EXPECT_TRUE(last_ran.WaitForNotificationWithTimeout(absl::Seconds(20)));
+  EXPECT_EQ(ran, 100);
+}
+
+TEST(Executor, TellsThatItHasNoThreadAtAll) {
+  Executor executor("test", 4, AtMost(0));
+  EXPECT_THAT(executor.Begin(),
+              StatusIs(absl::StatusCode::kResourceExhausted));
+}
+
+TEST(Executor, TheFirstThreadStaysWithoutWork) {
+  Executor executor("test", 4, AtMost(1), absl::Milliseconds(1));
+  ASSERT_OK(executor.Begin());
+  // Longer than an idle thread stays: it is the only one there will be.
+  absl::SleepFor(absl::Milliseconds(100));
+  absl::Notification ran;
+  executor.Post([&] { ran.Notify(); });
+  EXPECT_TRUE(ran.WaitForNotificationWithTimeout(absl::Seconds(20)));
 }
 
 Task<int> WaitFor(OneShot<int> shot) { co_return co_await shot.Wait(); }
