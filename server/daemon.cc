@@ -449,6 +449,8 @@ Daemon::~Daemon() {
       parts.shims.Drop(container->id());
     }
   }
+  // What is not on disk is found by the next start from what is left.
+  if (parts.node != nullptr) parts.node->unsaved->Close();
   parts.tasks.WaitIdle(absl::InfiniteDuration());
   // Nothing is left behind: what all pods share goes with the last one.
   if (parts.node != nullptr) parts.network->Close();

@@ -22,9 +22,8 @@ work::Task<void> NotePauseEnd(Node& node, std::string pod_id) {
   if (!pod.ok() || (*pod)->state() != record::PodRecord::READY) co_return;
   record::PodRecord stopped = **pod;
   stopped.set_state(record::PodRecord::NOT_READY);
-  absl::Status saved = SaveRecord(node, stopped);
-  LOG_IF(ERROR, !saved.ok()) << "pod " << pod_id << ": " << saved;
-  if (saved.ok()) PublishPodEvent(node, Event::Kind::kStopped, pod_id);
+  KeepRecord(node, stopped);
+  PublishPodEvent(node, Event::Kind::kStopped, pod_id);
 }
 
 }  // namespace
@@ -57,7 +56,7 @@ work::Task<void> NoteEnd(Node& node, std::string id,
   }
   int64_t now = node.clock.UnixNanos();
   bool first = false;
-  absl::Status noted = co_await UpdateRecord(
+  absl::Status noted = co_await NoteInRecord(
       node, id, [&outcome, &first, now](record::ContainerRecord& record) {
         first = record.state() == record::ContainerRecord::RUNNING ||
                 record.state() == record::ContainerRecord::STARTING;

@@ -189,7 +189,7 @@ work::Task<absl::Status> NoteStartError(Node& node, std::string id,
     container.set_reason("StartError");
     container.set_message(message);
   };
-  co_return co_await UpdateRecord(node, std::move(id), std::move(note));
+  co_return co_await NoteInRecord(node, std::move(id), std::move(note));
 }
 
 }  // namespace
@@ -237,7 +237,7 @@ work::Task<absl::Status> LaunchContainer(Node& node, std::string id,
         container.set_start_unacknowledged(!container.spec().pause());
         *container.mutable_started() = started;
       };
-  absl::Status running = co_await UpdateRecord(node, id, std::move(run));
+  absl::Status running = co_await NoteInRecord(node, id, std::move(run));
   AwaitEnd(node, id, client);
   co_return running;
 }

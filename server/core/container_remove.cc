@@ -69,10 +69,15 @@ work::Task<absl::Status> RemoveContainer(Node& node, std::string id) {
   CO_RETURN_IF_ERROR(killed);
   if (shim != nullptr) {
     absl::Status gone = co_await shim->WaitGone(kShimPatience);
+    if (!gone.ok()) {
+      // It may have no room for its exit record, which nobody needs any more.
+      shim->KillShim();
+      gone = co_await shim->WaitGone(kShimPatience);
+    }
     CO_RETURN_IF_ERROR(gone);
   }
   absl::Status removing =
-      co_await UpdateRecord(node, id, [](record::ContainerRecord& record) {
+      co_await NoteInRecord(node, id, [](record::ContainerRecord& record) {
         record.set_state(record::ContainerRecord::REMOVING);
       });
   CO_RETURN_IF_ERROR(removing);

@@ -24,6 +24,26 @@ std::optional<Event::Kind> EventOf(State from, State to) {
   return std::nullopt;
 }
 
+enum class Need { kOnDisk, kKnown };
+
+work::Task<absl::Status> Change(Node& node, std::string id, RecordChange change,
+                                Need need) {
+  work::KeyedLock::Guard guard = co_await node.record_locks.Acquire(id);
+  CO_ASSIGN_OR_RETURN(ContainerPtr current, node.containers.Get(id));
+  record::ContainerRecord changed = *current;
+  change(changed);
+  if (need == Need::kOnDisk) {
+    CO_RETURN_IF_ERROR(SaveRecord(node, changed));
+  } else {
+    KeepRecord(node, changed);
+  }
+  // Before the lock is free: the next change's event comes after this one.
+  if (const auto kind = EventOf(current->state(), changed.state())) {
+    PublishContainerEvent(node, *kind, changed);
+  }
+  co_return absl::OkStatus();
+}
+
 }  // namespace
 
 work::Task<absl::Status> KillRemains(Node& node, std::string path) {
@@ -36,16 +56,12 @@ work::Task<absl::Status> KillRemains(Node& node, std::string path) {
 
 work::Task<absl::Status> UpdateRecord(Node& node, std::string id,
                                       RecordChange change) {
-  work::KeyedLock::Guard guard = co_await node.record_locks.Acquire(id);
-  CO_ASSIGN_OR_RETURN(ContainerPtr current, node.containers.Get(id));
-  record::ContainerRecord changed = *current;
-  change(changed);
-  CO_RETURN_IF_ERROR(SaveRecord(node, changed));
-  // Before the lock is free: the next change's event comes after this one.
-  if (const auto kind = EventOf(current->state(), changed.state())) {
-    PublishContainerEvent(node, *kind, changed);
-  }
-  co_return absl::OkStatus();
+  return Change(node, std::move(id), std::move(change), Need::kOnDisk);
+}
+
+work::Task<absl::Status> NoteInRecord(Node& node, std::string id,
+                                      RecordChange change) {
+  return Change(node, std::move(id), std::move(change), Need::kKnown);
 }
 
 std::vector<ContainerPtr> ContainersOf(Node& node, absl::string_view pod_id) {

@@ -30,6 +30,10 @@ using RecordChange = std::function<void(record::ContainerRecord&)>;
 work::Task<absl::Status> UpdateRecord(Node& node, std::string id,
                                       RecordChange change);
 
+// The same of what has happened (KeepRecord): no error but NOT_FOUND.
+work::Task<absl::Status> NoteInRecord(Node& node, std::string id,
+                                      RecordChange change);
+
 // Makes the container's processes: CREATED to RUNNING, or to EXITED with
 // reason StartError, of which nothing but the record and the writable layer
 // remains then.

@@ -78,7 +78,7 @@ work::Task<bool> EndGracefully(Node& node, const record::ContainerRecord& of,
 // CREATED: it never ran and never will.
 work::Task<absl::Status> EndUnstarted(Node& node, std::string id) {
   int64_t now = node.clock.UnixNanos();
-  absl::Status ended = co_await UpdateRecord(
+  absl::Status ended = co_await NoteInRecord(
       node, id, [now](record::ContainerRecord& container) {
         container.set_state(record::ContainerRecord::EXITED);
         container.mutable_exited()->set_exit_code(128 + SIGTERM);

@@ -7,6 +7,7 @@
 #define GANTRY_SERVER_CORE_NODE_H_
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -27,6 +28,7 @@
 #include "server/core/pod_cidr.h"
 #include "server/core/shims.h"
 #include "server/core/steps.h"
+#include "server/core/unsaved_records.h"
 #include "server/shim/launcher.h"
 #include "server/work/executor.h"
 #include "server/work/keyed_lock.h"
@@ -77,6 +79,9 @@ struct Node {
   EventBus& events;
   DegradedFeatures& degraded;
   Exits& exits;
+  // Shared with timers, which may outlive this.
+  const std::shared_ptr<UnsavedRecords> unsaved =
+      std::make_shared<UnsavedRecords>();
   // Where CDI specifications are, the last one winning (runtime/cdi).
   std::vector<std::string> cdi_directories = {};
   // Bytes that a container may write into its layer unless it says less; 0:

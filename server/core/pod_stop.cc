@@ -1,5 +1,8 @@
+#include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <sys/mount.h>
+#include <sys/vfs.h>
 
 #include <algorithm>
 #include <memory>
@@ -40,6 +43,20 @@ absl::Status Unmount(const std::string& path) {
 
 }  // namespace
 
+bool HasNamespaces(const Node& node, const record::PodRecord& pod) {
+  const std::string run = node.paths.PodRun(pod.id());
+  auto is_pinned = [&run](absl::string_view pin) {
+    struct statfs info = {};
+    const std::string path = absl::StrCat(run, "/", pin);
+    if (::statfs(path.c_str(), &info) != 0) return errno != ENOENT;
+    return info.f_type == NSFS_MAGIC;
+  };
+  return (!pod.own_network() || is_pinned(kNetworkPin)) &&
+         (!pod.own_ipc() || is_pinned(kIpcPin)) &&
+         (!pod.own_uts() || is_pinned(kUtsPin)) &&
+         (!pod.namespaces().has_user() || is_pinned(kUserPin));
+}
+
 absl::Status UnpinNamespaces(Node& node, absl::string_view id) {
   absl::Status first;
   const std::string run = node.paths.PodRun(id);
@@ -75,7 +92,8 @@ work::Task<absl::Status> RemovePod(Node& node, record::PodRecord pod) {
   const bool was_ready = pod.state() == record::PodRecord::READY;
   if (pod.state() != record::PodRecord::REMOVING) {
     pod.set_state(record::PodRecord::REMOVING);
-    CO_RETURN_IF_ERROR(SaveRecord(node, pod));
+    // What is removed makes room: a full disk is no reason to keep it.
+    KeepRecord(node, pod);
   }
   absl::Status stopped = co_await StopPod(node, pod);
   CO_RETURN_IF_ERROR(stopped);
@@ -113,7 +131,7 @@ work::Task<absl::Status> PodService::Stop(std::string id) {
   if (pod.state() == record::PodRecord::NOT_READY) co_return absl::OkStatus();
   pod.set_state(record::PodRecord::NOT_READY);
   pod.clear_ips();
-  CO_RETURN_IF_ERROR(SaveRecord(node_, pod));
+  KeepRecord(node_, pod);
   PublishPodEvent(node_, Event::Kind::kStopped, id);
   co_return absl::OkStatus();
 }

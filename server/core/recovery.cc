@@ -92,7 +92,7 @@ work::Task<absl::Status> Adopt(Node& node, std::string id, Found found) {
     container.set_state(ContainerRecord::RUNNING);
     *container.mutable_started() = found.state.started();
   };
-  absl::Status adopted = co_await UpdateRecord(node, id, std::move(adopt));
+  absl::Status adopted = co_await NoteInRecord(node, id, std::move(adopt));
   for (const std::string& what : found.state.started().degraded()) {
     node.degraded.Add(what);
   }
@@ -102,7 +102,7 @@ work::Task<absl::Status> Adopt(Node& node, std::string id, Found found) {
 
 // The shim never came to be, or undid what it had begun: start it again.
 work::Task<absl::Status> BackToCreated(Node& node, std::string id) {
-  co_return co_await UpdateRecord(node, id, [](ContainerRecord& container) {
+  co_return co_await NoteInRecord(node, id, [](ContainerRecord& container) {
     container.set_state(ContainerRecord::CREATED);
   });
 }
@@ -124,6 +124,8 @@ work::Task<absl::Status> FindAgain(Node& node, ContainerPtr container) {
     }
     absl::StatusOr<shim::Exited> exited =
         shim_client::ReadExitRecord(run->get());
+    // A shim that could not write it is still there to tell.
+    if (!exited.ok() && found.has_value()) exited = found->state.exited();
     if (exited.ok()) {
       shim_client::ExitOutcome ended;
       ended.exited = *exited;
@@ -154,7 +156,7 @@ work::Task<void> RecoverContainer(Node& node, ContainerPtr container) {
       status = co_await FindAgain(node, container);
       break;
     case ContainerFate::kNoteLost:
-      status = co_await UpdateRecord(
+      status = co_await NoteInRecord(
           node, container->id(), [&node](ContainerRecord& lost) {
             SetShimLost(lost, node.clock.UnixNanos());
             lost.set_message("the machine was restarted");
@@ -169,18 +171,24 @@ work::Task<void> RecoverContainer(Node& node, ContainerPtr container) {
       << "recover container " << container->id() << ": " << status;
 }
 
+void NoteStopped(Node& node, PodRecord pod) {
+  pod.set_state(PodRecord::NOT_READY);
+  pod.clear_ips();
+  KeepRecord(node, pod);
+}
+
 work::Task<void> RecoverPod(Node& node, PodPtr pod) {
   absl::Status status;
   switch (FateOf(*pod, node.boot_id)) {
     case PodFate::kKeep:
+      // Stopped, and killed or without room before it was noted down.
+      if (pod->state() == PodRecord::READY && !HasNamespaces(node, *pod)) {
+        NoteStopped(node, *pod);
+      }
       break;
-    case PodFate::kNoteStopped: {
-      PodRecord stopped = *pod;
-      stopped.set_state(PodRecord::NOT_READY);
-      stopped.clear_ips();
-      status = SaveRecord(node, stopped);
+    case PodFate::kNoteStopped:
+      NoteStopped(node, *pod);
       break;
-    }
     case PodFate::kRemove:
       status = co_await RemovePod(node, *pod);
       break;

@@ -87,7 +87,7 @@ work::Task<absl::Status> EndContainerOfLostPod(Node& node,
   }
   absl::Status killed = co_await KillContainer(node, id);
   CO_RETURN_IF_ERROR(killed);
-  co_return co_await UpdateRecord(node, id, [](record::ContainerRecord& ended) {
+  co_return co_await NoteInRecord(node, id, [](record::ContainerRecord& ended) {
     ended.set_message("the record of its pod cannot be read");
   });
 }

@@ -65,17 +65,17 @@ void ContainerEnd::Conclude() {
   if (parts_.io != nullptr) parts_.io->output().Finish();
   absl::StatusOr<uint64_t> kills = parts_.cgroup.OomKills();
   if (kills.ok()) exited_.set_oom_kills(*kills);
-  std::string record;
-  exited_.SerializeToString(&record);
-  // Without the record the event still tells; the shim has nobody to tell
-  // more.
-  sys::AtomicWriteAt(parts_.run_directory, kExitRecordName, record, 0600,
-                     sys::Durability::kCrash)
-      .IgnoreError();
   // The callback may destroy this.
-  std::function<void(const Exited&)> done = std::move(done_);
+  const Done done = std::move(done_);
   const Exited exited = exited_;
-  done(exited);
+  done(exited, WriteExitRecord(parts_.run_directory, exited));
+}
+
+absl::Status WriteExitRecord(int run_directory, const Exited& exited) {
+  std::string record;
+  exited.SerializeToString(&record);
+  return sys::AtomicWriteAt(run_directory, kExitRecordName, record, 0600,
+                            sys::Durability::kCrash);
 }
 
 }  // namespace gantry::shim

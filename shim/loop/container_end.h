@@ -4,7 +4,7 @@
 //  2. output is read to its end; a process outside that keeps a pipe open is
 //     not waited for, a log that can't be written is for kLogPatience;
 //  3. the kernel's OOM counter is read;
-//  4. exit.pb is written.
+//  4. exit.pb is written, if the disk takes it.
 // Ownership: refers to all it is given, which must outlive it. Thread safety:
 // none. Blocks for a kill of the cgroup (bounded there) and for file writes.
 
@@ -16,6 +16,7 @@
 #include <optional>
 #include <utility>
 
+#include "absl/status/status.h"
 #include "proto/shim.pb.h"
 #include "runtime/base/clock.h"
 #include "runtime/cgroup/cgroup_manager.h"
@@ -44,8 +45,11 @@ class ContainerEnd {
     std::function<bool()> others_reaped;
   };
 
-  // `done` is called once, from the loop; it may destroy this.
-  ContainerEnd(Parts parts, std::function<void(const Exited&)> done)
+  // Called once, from the loop; it may destroy this. `recorded`: whether
+  // exit.pb stands.
+  using Done = std::function<void(const Exited&, const absl::Status& recorded)>;
+
+  ContainerEnd(Parts parts, Done done)
       : parts_(std::move(parts)), done_(std::move(done)) {}
   ContainerEnd(const ContainerEnd&) = delete;
   ContainerEnd& operator=(const ContainerEnd&) = delete;
@@ -61,12 +65,15 @@ class ContainerEnd {
   void Conclude();
 
   Parts parts_;
-  std::function<void(const Exited&)> done_;
+  Done done_;
   Exited exited_;
   int64_t began_ = 0;               // boot time, ns
   std::optional<int64_t> emptied_;  // when the cgroup was seen empty
   std::optional<sys::EpollLoop::TimerId> timer_;
 };
+
+// Writes exit.pb.
+absl::Status WriteExitRecord(int run_directory, const Exited& exited);
 
 }  // namespace gantry::shim
 

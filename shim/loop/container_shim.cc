@@ -1,5 +1,6 @@
 #include "shim/loop/container_shim.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -27,6 +28,8 @@ using plan::NamespacePlan;
 constexpr std::chrono::milliseconds kFarewell{500};
 constexpr std::chrono::milliseconds kFarewellStep{5};
 constexpr std::chrono::milliseconds kKillPatience{2000};
+// Between attempts to write exit.pb.
+constexpr std::chrono::milliseconds kRecordPause{1000};
 // After a start.
 constexpr std::chrono::milliseconds kSettled{200};
 
@@ -221,12 +224,16 @@ void ContainerShim::OnInitEnded(int wait_status) {
       ContainerEnd::Parts{loop_, clock_, cgroup_->manager(), io_.get(),
                           donated_.run_directory.get(),
                           [this] { return execs_->empty(); }},
-      [this](const Exited& exited) { OnEnded(exited); });
+      [this](const Exited& exited, const absl::Status& recorded) {
+        OnEnded(exited, recorded);
+      });
   end_->Begin(wait_status);
 }
 
-void ContainerShim::OnEnded(const Exited& exited) {
+void ContainerShim::OnEnded(const Exited& exited,
+                            const absl::Status& recorded) {
   exited_ = exited;
+  recorded_ = recorded;
   Envelope event;
   event.set_version(1);
   *event.mutable_exited() = exited;
@@ -246,6 +253,18 @@ void ContainerShim::LeaveWhenSent(int64_t give_up_at) {
 void ContainerShim::Leave() {
   // What can't be removed now is the server's to sweep.
   cgroup_->Destroy().IgnoreError();
+  LeaveOnceRecorded();
+}
+
+void ContainerShim::LeaveOnceRecorded() {
+  // The directory goes with the container: then nobody will ask.
+  if (!recorded_.ok() && ErrnoOf(recorded_) != ENOENT) {
+    loop_.AddTimer(kRecordPause, [this] {
+      recorded_ = WriteExitRecord(donated_.run_directory.get(), *exited_);
+      LeaveOnceRecorded();
+    });
+    return;
+  }
   sys::UnlinkAt(donated_.run_directory.get(), kSocketName).IgnoreError();
   loop_.Stop();
 }

@@ -76,10 +76,12 @@ class ContainerShim {
 
   void OnReaped(pid_t pid, int wait_status);
   void OnInitEnded(int wait_status);
-  void OnEnded(const Exited& exited);
+  void OnEnded(const Exited& exited, const absl::Status& recorded);
   // Leaves when clients have what was sent to them, or after a short while.
   void LeaveWhenSent(int64_t give_up_at);
   void Leave();
+  // Until exit.pb can be written, somebody must be there to tell.
+  void LeaveOnceRecorded();
 
   // Answers to requests: container_requests.cc.
   void OnRequest(ClientId client, Envelope request, std::vector<UniqueFd> fds);
@@ -120,6 +122,7 @@ class ContainerShim {
   Started started_;  // pid is set once the container runs
   std::unique_ptr<ContainerEnd> end_;
   std::optional<Exited> exited_;
+  absl::Status recorded_;  // as exit.pb
   std::vector<ExecExited> kept_exits_;
 };
 

@@ -82,6 +82,7 @@ class GantryCase(unittest.TestCase):
             if not os.path.exists(server.top):
                 return  # replaced
             status = server.stop() if server.is_running() else 0
+            server.take_disks()
             new = host.new_mounts(mounts, server.top)
             tail = server.log_tail()
             left = server.destroy()
@@ -159,7 +160,7 @@ class GantryCase(unittest.TestCase):
         def leftovers():
             # A server that runs has its run directory mounted, no more.
             left = [point for point in host.mounts_below(server.top)
-                    if point != server.run]
+                    if point not in (server.run, *server.disks)]
             left += host.cgroup_dirs(server.cgroup_parent)
             if CGROUP_DRIVER != "cgroupfs":
                 left += gantry_systemd.units_in(

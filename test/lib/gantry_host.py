@@ -1,8 +1,8 @@
 """What the kernel and the disk show from outside of containers.
 
-Reads only, but for new_network, make_cgroup and end_everything, which touch
-nothing but what a test made: network namespaces, its cgroup parent, and mounts
-and processes below its directory.
+Reads only, but for new_network, make_cgroup, mount and end_everything, which
+touch nothing but what a test made: network namespaces, its cgroup parent, and
+mounts and processes below its directory.
 """
 
 import contextlib
@@ -215,6 +215,12 @@ def enter_new_mount_namespace():
 def mounts_below(directory):
     return sorted(point for point, stack in mounts().items()
                   for _ in stack if point.startswith(directory + "/"))
+
+
+def mount(kind, point, options=""):
+    if _libc.mount(b"gantry-test", point.encode(), kind.encode(), 0,
+                   options.encode()) != 0:
+        raise OSError(ctypes.get_errno(), f"mount {kind}", point)
 
 
 def unmount(point):

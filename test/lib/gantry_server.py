@@ -9,6 +9,7 @@ import atexit
 import importlib
 import os
 import re
+import resource
 import shutil
 import signal
 import subprocess
@@ -109,6 +110,12 @@ class Server:
         self.more_config = ""
         self.was_killed = False
         self.log_begin = 0
+        # Of its directories: those with a disk of their own.
+        self.disks = []
+        # As setrlimit takes them, soft and hard; of its containers, too.
+        self.limits = {}
+        # Variables beside those of the test itself.
+        self.environment = {}
         os.mkdir(self.logs)
         if CGROUP_DRIVER == "cgroupfs":
             host.make_cgroup(self.cgroup_parent)
@@ -139,8 +146,8 @@ class Server:
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
                 self.command(), stdin=subprocess.DEVNULL, stdout=log,
-                stderr=log, preexec_fn=self.enter_network
-                if self.netns is not None else None)
+                stderr=log, env={**os.environ, **self.environment},
+                preexec_fn=self.enter_surroundings)
         self.was_killed = False
 
     def wait_ready(self):
@@ -157,8 +164,23 @@ class Server:
             raise AssertionError(f"{error}\n{self.log_tail()}") from None
         self.connect()
 
-    def enter_network(self):
-        host.enter_network(self.netns)
+    def enter_surroundings(self):
+        if self.netns is not None:
+            host.enter_network(self.netns)
+        for limit, value in self.limits.items():
+            resource.setrlimit(limit, (value, value))
+
+    def give_disk(self, directory, options):
+        """Before it starts: a disk that can be filled, for one of its
+        directories."""
+        os.makedirs(directory, 0o700, exist_ok=True)
+        host.mount("tmpfs", directory, options)
+        self.disks.append(directory)
+
+    def take_disks(self):
+        """After it ended."""
+        while self.disks:
+            host.unmount(self.disks.pop())
 
     def connect(self):
         if self.channel is not None:
@@ -223,7 +245,7 @@ class Server:
         if self.channel is not None:
             self.channel.close()
         # A server that could not end by itself left its run directory mounted.
-        expected = [self.run] if self.was_killed else []
+        expected = ([self.run] if self.was_killed else []) + self.disks
         left = host.end_everything(self.top, self.cgroup_parent, expected)
         if CGROUP_DRIVER != "cgroupfs":
             left += gantry_systemd.end_slice(
