@@ -11,6 +11,7 @@
 #include "glog/logging.h"
 #include "runtime/base/status.h"
 #include "runtime/cgroup/cgroup_manager.h"
+#include "server/core/cgroups.h"
 #include "server/core/container_service.h"
 #include "server/core/container_steps.h"
 #include "server/core/process_identity.h"
@@ -19,9 +20,10 @@ namespace gantry::core {
 namespace {
 
 // How long a SIGKILL sent by the shim may take before the server kills the
-// cgroup itself, and how often that is tried before the shim is given up.
+// cgroup itself, and how often that is tried. In all it is longer than a shim
+// waits for a log that cannot be written (shim/loop/container_end.h).
 constexpr absl::Duration kKillPatience = absl::Seconds(2);
-constexpr int kKillRounds = 4;
+constexpr int kKillRounds = 6;
 
 // How often it is looked whether a program takes its stop signal: in doubling
 // steps.
@@ -44,12 +46,17 @@ work::Task<bool> WaitForEnd(Node& node, std::string id,
   co_return co_await ended.Wait();
 }
 
+// The pod is thawed as well: in a frozen one nothing ends on cgroup v1.
 work::Task<absl::Status> KillCgroup(Node& node, std::string path) {
   co_return co_await work::RunOn(
       node.blocking_executor, node.executor, [&node, &path]() -> absl::Status {
         ASSIGN_OR_RETURN(cgroup::Manager cgroup,
                          cgroup::Manager::For(node.cgroups, path));
-        return cgroup.Kill();
+        RETURN_IF_ERROR(cgroup.Kill());
+        ASSIGN_OR_RETURN(
+            cgroup::Manager pod,
+            cgroup::Manager::For(node.cgroups, PodCgroupOf(path)));
+        return pod.Thaw();
       });
 }
 
@@ -99,8 +106,11 @@ work::Task<absl::Status> KillContainer(Node& node, std::string id) {
   }
   // 1. The shim kills the first process, and with it a PID namespace.
   Shims::Ptr shim = node.shims.Get(id);
+  bool answers = false;
   if (shim != nullptr) {
     absl::Status sent = co_await shim->Signal(SIGKILL, /*all=*/true);
+    // NOT_FOUND: the program has ended, it still reads what that has said.
+    answers = sent.ok() || absl::IsNotFound(sent);
     LOG_IF(INFO, !sent.ok()) << "kill container " << id << ": " << sent;
   }
   bool ended = co_await WaitForEnd(node, id, kKillPatience);
@@ -110,8 +120,9 @@ work::Task<absl::Status> KillContainer(Node& node, std::string id) {
     absl::Status killed =
         co_await KillCgroup(node, (*container)->spec().cgroup_path());
     LOG_IF(WARNING, !killed.ok()) << "kill container " << id << ": " << killed;
-    // 3. Still no word from the shim: then it goes too, and is noted as lost.
-    if (round > 0 && shim != nullptr) shim->KillShim();
+    // 3. A shim without a word goes too, and is noted as lost. Not one that
+    //    answers: then it is the kernel that keeps the processes.
+    if (round > 0 && shim != nullptr && !answers) shim->KillShim();
     ended = co_await WaitForEnd(node, id, kKillPatience);
   }
   if (ended) co_return absl::OkStatus();
