@@ -121,6 +121,7 @@ class Session : public std::enable_shared_from_this<Session> {
   void Reconnect();
   absl::StatusOr<UniqueFd> ConnectAgain();
   void OnDead();
+  void ReadLastWord();
   void EndExecs(const absl::Status& why);
 
   // After connecting again: asks for what was missed, until no exec is left

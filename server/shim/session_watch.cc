@@ -1,5 +1,6 @@
 // The part of Session that runs on the loop's thread.
 
+#include <errno.h>
 #include <sys/epoll.h>
 
 #include <algorithm>
@@ -21,6 +22,13 @@ constexpr int kMessagesPerTurn = 64;
 // What a dead shim may have left in the socket, at the very most.
 constexpr int kMessagesOfTheDead = 1024;
 constexpr absl::Duration kAskForExecsEvery = absl::Seconds(1);
+constexpr absl::Duration kReadAgainAfter = absl::Milliseconds(200);
+
+// An error of this process's or the machine's limits, which passes.
+bool IsShortage(const absl::Status& status) {
+  const int error = ErrnoOf(status);
+  return error == EMFILE || error == ENFILE || error == ENOMEM;
+}
 
 }  // namespace
 
@@ -270,15 +278,27 @@ void Session::OnDead() {
   const absl::Status ended = absl::UnavailableError("the shim has ended");
   Disconnect(ended);
   // 3. What it left behind.
-  if (!known) {
-    absl::StatusOr<shim::Exited> record = ReadExitRecord(run_dir_.get());
-    LOG_IF(ERROR, !record.ok() && !absl::IsNotFound(record.status()))
-        << "shim " << shim_.pid << ": " << record.status();
-    SetExit(record.ok() ? ExitOutcome{false, *std::move(record)}
-                        : ExitOutcome{true, {}});
-  }
+  if (!known) ReadLastWord();
   EndExecs(ended);
   for (auto& waiter : gone) waiter.Set(absl::OkStatus());
+}
+
+void Session::ReadLastWord() {
+  absl::StatusOr<shim::Exited> record = ReadExitRecord(run_dir_.get());
+  LOG_IF(ERROR, !record.ok() && !absl::IsNotFound(record.status()))
+      << "shim " << shim_.pid << ": " << record.status();
+  if (IsShortage(record.status())) {
+    // It may be there, and must not be taken for lost.
+    loop_
+        .SetTimeout(kReadAgainAfter,
+                    [weak = weak_from_this()] {
+                      if (auto self = weak.lock()) self->ReadLastWord();
+                    })
+        .Detach();
+    return;
+  }
+  SetExit(record.ok() ? ExitOutcome{false, *std::move(record)}
+                      : ExitOutcome{true, {}});
 }
 
 void Session::EndExecs(const absl::Status& why) {
