@@ -6,7 +6,6 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "glog/logging.h"
 #include "runtime/base/status.h"
@@ -67,10 +66,14 @@ work::Task<bool> EndGracefully(Node& node, const record::ContainerRecord& of,
                                Shims::Ptr shim, absl::Duration timeout) {
   const std::string id = of.id();
   const int signal = of.stop_signal() == 0 ? SIGTERM : of.stop_signal();
-  const absl::Time deadline = absl::Now() + timeout;
+  // Whatever is done to the wall's clock meanwhile.
+  const absl::Duration begin = absl::Nanoseconds(node.clock.BootNanos());
+  const auto time_left = [&node, begin, timeout] {
+    return begin + timeout - absl::Nanoseconds(node.clock.BootNanos());
+  };
   absl::Duration pause = kFirstLook;
   while (DropsSignal(of.started(), signal)) {
-    const absl::Duration left = deadline - absl::Now();
+    const absl::Duration left = time_left();
     if (left <= absl::ZeroDuration()) co_return false;
     bool ended = co_await WaitForEnd(node, id, std::min(pause, left));
     if (ended) co_return true;
@@ -79,7 +82,7 @@ work::Task<bool> EndGracefully(Node& node, const record::ContainerRecord& of,
   absl::Status sent = co_await shim->Signal(signal, /*all=*/false);
   LOG_IF(INFO, !sent.ok()) << "stop container " << id << ": " << sent;
   co_return co_await WaitForEnd(
-      node, id, std::max(deadline - absl::Now(), absl::ZeroDuration()));
+      node, id, std::max(time_left(), absl::ZeroDuration()));
 }
 
 // CREATED: it never ran and never will.

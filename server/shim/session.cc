@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "runtime/base/status.h"
+#include "runtime/sys/epoll_loop.h"
 #include "runtime/sys/pidfd.h"
 
 namespace gantry::shim_client {
@@ -69,7 +70,10 @@ Session::Answer Session::Send(shim::Envelope request, std::vector<UniqueFd> fds,
     sent = SendOrQueue(std::move(request), std::move(fds));
     if (sent.ok()) {
       pending_.emplace(
-          id, Pending{answer, absl::Now() + timeout, std::move(exec_id)});
+          id, Pending{answer,
+                      sys::EpollLoop::BootNanos() +
+                          absl::ToInt64Nanoseconds(timeout),
+                      std::move(exec_id)});
       arm = !std::exchange(sweeping_, true);
     }
   }
@@ -227,7 +231,7 @@ void Session::Sweep() {
   bool again = false;
   {
     absl::MutexLock lock(&mutex_);
-    const absl::Time now = absl::Now();
+    const int64_t now = sys::EpollLoop::BootNanos();
     for (auto request = pending_.begin(); request != pending_.end();) {
       Pending& pending = request->second;
       if (pending.given_up || pending.deadline > now) {

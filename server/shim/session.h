@@ -85,7 +85,7 @@ class Session : public std::enable_shared_from_this<Session> {
  private:
   struct Pending {
     Answer answer;
-    absl::Time deadline;
+    int64_t deadline;  // on the loop's clock: the wall's may be set
     std::string exec_id;
     // The caller was told DEADLINE_EXCEEDED; kept to see the exec start.
     bool given_up = false;

@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "runtime/base/status.h"
+#include "runtime/sys/epoll_loop.h"
 #include "runtime/sys/file.h"
 #include "runtime/sys/pidfd.h"
 #include "runtime/sys/seqpacket.h"
@@ -115,11 +116,13 @@ bool NobodyListens(const absl::Status& status) {
 work::Task<absl::StatusOr<std::unique_ptr<ShimClient>>> ShimClient::Connect(
     work::LoopThread& loop, work::Executor& executor, int run_dir_fd,
     ShimClientOptions options) {
-  const absl::Time give_up = absl::Now() + options.request_timeout;
+  const int64_t give_up = sys::EpollLoop::BootNanos() +
+                          absl::ToInt64Nanoseconds(options.request_timeout);
   CO_ASSIGN_OR_RETURN(UniqueFd run_dir, sys::Duplicate(run_dir_fd));
   absl::StatusOr<UniqueFd> socket =
       sys::ConnectAt(run_dir.get(), shim::kSocketName, SOCK_NONBLOCK);
-  while (ErrnoOf(socket.status()) == EAGAIN && absl::Now() < give_up) {
+  while (ErrnoOf(socket.status()) == EAGAIN &&
+         sys::EpollLoop::BootNanos() < give_up) {
     co_await loop.Sleep(kConnectAgainAfter);
     socket = sys::ConnectAt(run_dir.get(), shim::kSocketName, SOCK_NONBLOCK);
   }

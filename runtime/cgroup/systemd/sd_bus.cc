@@ -18,8 +18,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
-#include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "runtime/base/clock.h"
 #include "runtime/base/status.h"
 
 namespace gantry::cgroup::systemd {
@@ -39,6 +39,9 @@ constexpr absl::Duration kJobTime = absl::Seconds(30);
 // How often a job is asked after whose end was not told: a signal can be lost
 // while systemd executes itself anew.
 constexpr absl::Duration kJobCheck = absl::Milliseconds(500);
+
+// Not the wall's, which may be set.
+absl::Duration BootTime() { return absl::Nanoseconds(RealClock().BootNanos()); }
 
 struct CloseBus {
   void operator()(sd_bus* bus) const { sd_bus_flush_close_unref(bus); }
@@ -242,15 +245,15 @@ class JobWatch {
   // The result of `job`: "done", "failed", ...; empty if it has ended and
   // nobody heard how. DEADLINE_EXCEEDED if it has not.
   absl::StatusOr<std::string> Wait(const std::string& job) {
-    const absl::Time deadline = absl::Now() + kJobTime;
-    absl::Time check = absl::Now() + kJobCheck;
+    const absl::Duration deadline = BootTime() + kJobTime;
+    absl::Duration check = BootTime() + kJobCheck;
     for (;;) {
       const int processed = sd_bus_process(bus_, nullptr);
       RETURN_IF_ERROR(Check(processed, "wait for a job of systemd's"));
       const auto ended = results_.find(job);
       if (ended != results_.end()) return ended->second;
       if (processed > 0) continue;
-      const absl::Time now = absl::Now();
+      const absl::Duration now = BootTime();
       if (now > deadline) {
         return absl::DeadlineExceededError(
             absl::StrCat("systemd's job ", job, " does not end"));

@@ -9,7 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/status.h"
 #include "runtime/net/cni/attachment.h"
@@ -26,6 +26,9 @@ bool IsNamespace(const std::string& path) {
   struct statfs info = {};
   return ::statfs(path.c_str(), &info) == 0 && info.f_type == NSFS_MAGIC;
 }
+
+// Not the wall's, which may be set.
+absl::Duration BootTime() { return absl::Nanoseconds(RealClock().BootNanos()); }
 
 int64_t After(absl::Duration time) {
   return RealClock().BootNanos() + absl::ToInt64Nanoseconds(time);
@@ -164,7 +167,7 @@ absl::Status CniNetwork::NoteFailure(CachedPod pod, absl::Status failure) {
     absl::MutexLock lock(&mutex_);
     pods_.erase(id);
     owed_.insert(id);
-    mended_ = absl::Now();
+    mended_ = BootTime();
   }
   if (!was_owed && !failure.ok()) {
     settings_.report(Annotate(
@@ -329,8 +332,8 @@ void CniNetwork::Mend() {
   std::set<std::string> owed;
   {
     absl::MutexLock lock(&mutex_);
-    if (absl::Now() < mended_ + settings_.mend_pause) return;
-    mended_ = absl::Now();
+    if (BootTime() < mended_ + settings_.mend_pause) return;
+    mended_ = BootTime();
     owed = owed_;
   }
   if (!mend_mutex_.TryLock()) return;
@@ -340,7 +343,7 @@ void CniNetwork::Mend() {
 
 bool CniNetwork::HasDebts() const {
   absl::MutexLock lock(&mutex_);
-  return !owed_.empty() && absl::Now() >= mended_ + settings_.mend_pause;
+  return !owed_.empty() && BootTime() >= mended_ + settings_.mend_pause;
 }
 
 std::vector<std::pair<std::string, std::string>> CniNetwork::Facts() const {

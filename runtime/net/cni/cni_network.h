@@ -115,7 +115,8 @@ class CniNetwork : public PodNetwork {
   std::set<std::string> owed_ ABSL_GUARDED_BY(mutex_);
   // pods_ as the server found it.
   std::set<std::string> found_ ABSL_GUARDED_BY(mutex_);
-  absl::Time mended_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();
+  // On Clock::BootNanos().
+  absl::Duration mended_ ABSL_GUARDED_BY(mutex_) = -absl::InfiniteDuration();
 };
 
 }  // namespace gantry::net::cni
