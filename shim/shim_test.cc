@@ -120,6 +120,28 @@ TEST_F(ShimTest, RunsLogsAndLeavesNothingButTheExitRecord) {
   EXPECT_EQ(left.size(), 1u);
 }
 
+TEST_F(ShimTest, StaysToTellUntilItsExitRecordIsWritten) {
+  auto client =
+      harness().Start(harness().MakePlan({"sh", "-c", "sleep 0.3; exit 7"}));
+  const int run = harness().run_directory();
+  // No file can have the name now.
+  ASSERT_OK(sys::MkdirAt(run, kExitRecordName, 0700));
+  ASSERT_OK_AND_ASSIGN(Received exited, client->NextEvent(IsExited));
+  EXPECT_EQ(exited.message.exited().exit_code(), 7);
+  EXPECT_FALSE(harness().WaitForShim(/*timeout_ms=*/1500));
+  EXPECT_THAT(harness().CgroupDirectories(), IsEmpty());
+  auto late = harness().Connect();
+  ASSERT_NE(late, nullptr);
+  Envelope ask;
+  ask.mutable_state_request();
+  ASSERT_OK_AND_ASSIGN(Received state, late->Ask(ask));
+  EXPECT_EQ(state.message.state().exited().exit_code(), 7);
+  ASSERT_OK(sys::RmdirAt(run, kExitRecordName));
+  ASSERT_TRUE(harness().WaitForShim());
+  ASSERT_TRUE(harness().ExitRecord().has_value());
+  EXPECT_EQ(harness().ExitRecord()->exit_code(), 7);
+}
+
 TEST_F(ShimTest, ExitCodeIsAsAShellCounts) {
   auto client = harness().Start(harness().MakePlan({"sh", "-c", "exit 7"}));
   ASSERT_OK_AND_ASSIGN(Received exited, client->NextEvent(IsExited));

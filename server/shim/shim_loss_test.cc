@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/resource.h>
 
 #include <atomic>
 #include <memory>
@@ -98,6 +99,29 @@ TEST_F(ShimLossTest, TheRecordOfADeadShimTellsTheEnd) {
   ASSERT_OK(
       sys::WriteAll(record.get(), ExitedEvent(9).exited().SerializeAsString()));
   fake_->Die();
+  ExitOutcome outcome = ends_.Only();
+  EXPECT_FALSE(outcome.shim_lost);
+  EXPECT_EQ(outcome.exited.exit_code(), 9);
+}
+
+TEST_F(ShimLossTest, ARecordIsReadOnceThereAreDescriptors) {
+  Adopt();
+  {
+    const UniqueFd record =
+        sys::OpenAt(dir_.fd(), shim::kExitRecordName, O_WRONLY | O_CREAT, 0600)
+            .value();
+    ASSERT_OK(sys::WriteAll(record.get(),
+                            ExitedEvent(9).exited().SerializeAsString()));
+  }
+  rlimit before = {};
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &before), 0);
+  rlimit none = before;
+  none.rlim_cur = 3;  // those are there
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &none), 0);
+  fake_->Die();
+  EXPECT_OK(Await(client_->WaitGone(kLong)));
+  EXPECT_EQ(ends_.count(), 0);
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &before), 0);
   ExitOutcome outcome = ends_.Only();
   EXPECT_FALSE(outcome.shim_lost);
   EXPECT_EQ(outcome.exited.exit_code(), 9);
