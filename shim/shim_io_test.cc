@@ -1,6 +1,7 @@
 // Input, output, terminal and log of the real gantry-shim's container.
 
 #include <fcntl.h>
+#include <signal.h>
 #include <unistd.h>
 
 #include <string>
@@ -9,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "runtime/base/clock.h"
 #include "runtime/base/testing/status_matchers.h"
 #include "runtime/base/unique_fd.h"
 #include "runtime/sys/file.h"
@@ -135,6 +137,43 @@ TEST_F(ShimTest, LogThatIsFullHoldsTheContainerNotTheShim) {
   ASSERT_OK(client->Ask(reopen, {next.get()}));
   EXPECT_EQ(harness().WaitForLogLines(100).size(), 100u);
   EXPECT_EQ(harness().LogLines().front(), "stdout F 1");
+}
+
+// Who kills waits: the server takes a shim that is silent for four seconds for
+// stuck, and how the program ended would be lost with it.
+TEST_F(ShimTest, KilledContainerDoesNotWaitForALogThatIsFull) {
+  plan::ContainerPlan plan =
+      harness().MakePlan({"sh", "-c", "trap '' TERM; while :; do seq 1 9; done"});
+  plan.mutable_stdio()->set_log_path("/dev/full");
+  auto client = harness().Start(plan);
+  const int64_t begin = RealClock().BootNanos();
+  ASSERT_OK(client->Ask(SignalMessage(SIGKILL, /*all=*/true)));
+  ASSERT_OK_AND_ASSIGN(Received exited, client->NextEvent(IsExited));
+  const double seconds =
+      static_cast<double>(RealClock().BootNanos() - begin) / 1e9;
+  EXPECT_EQ(exited.message.exited().signal(), SIGKILL);
+  EXPECT_LT(seconds, 2);
+}
+
+TEST_F(ShimTest, KillEndsTheWaitForALogAfterTheProgramsOwnEnd) {
+  plan::ContainerPlan plan = harness().MakePlan({"sh", "-c", "seq 1 9; exit 7"});
+  plan.mutable_stdio()->set_log_path("/dev/full");
+  auto client = harness().Start(plan);
+  // It has ended once there is nothing that a signal could be sent to.
+  bool ended = false;
+  for (int i = 0; i < 1000 && !ended; ++i) {
+    ASSERT_OK_AND_ASSIGN(Received answer, client->Ask(SignalMessage(0)));
+    ended = answer.message.has_error();
+    usleep(5000);
+  }
+  ASSERT_TRUE(ended);
+  const int64_t begin = RealClock().BootNanos();
+  ASSERT_OK(client->Ask(SignalMessage(SIGKILL, /*all=*/true)));
+  ASSERT_OK_AND_ASSIGN(Received exited, client->NextEvent(IsExited));
+  const double seconds =
+      static_cast<double>(RealClock().BootNanos() - begin) / 1e9;
+  EXPECT_EQ(exited.message.exited().exit_code(), 7);
+  EXPECT_LT(seconds, 2);
 }
 
 }  // namespace

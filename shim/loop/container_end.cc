@@ -56,8 +56,10 @@ bool ContainerEnd::Settled() {
     return false;
   }
   if (parts_.io == nullptr || parts_.io->output().Ended()) return true;
-  const auto patience =
-      parts_.io->output().Blocked() ? kLogPatience : kStreamPatience;
+  auto patience = kStreamPatience;
+  if (parts_.io->output().Blocked()) {
+    patience = hurried_ ? kKilledLogPatience : kLogPatience;
+  }
   return now - *emptied_ > Nanos(patience);
 }
 

@@ -2,7 +2,8 @@
 //
 //  1. what is left in the cgroup is killed;
 //  2. output is read to its end; a process outside that keeps a pipe open is
-//     not waited for, a log that can't be written is for kLogPatience;
+//     not waited for, a log that can't be written is for kLogPatience, or
+//     kKilledLogPatience if somebody waits for the end;
 //  3. the kernel's OOM counter is read;
 //  4. exit.pb is written, if the disk takes it.
 // Ownership: refers to all it is given, which must outlive it. Thread safety:
@@ -29,6 +30,9 @@ class ContainerEnd {
  public:
   // While a log can't be written its lines wait this long, then they are lost.
   static constexpr std::chrono::milliseconds kLogPatience{10000};
+  // As above, of a container that was killed by request: well below what the
+  // server waits before it takes the shim for stuck and kills that too.
+  static constexpr std::chrono::milliseconds kKilledLogPatience{500};
   // Processes that were killed are waited for this long.
   static constexpr std::chrono::milliseconds kKillPatience{5000};
   // A stream that somebody outside the container keeps open is read this long
@@ -58,6 +62,9 @@ class ContainerEnd {
   // `wait_status`: of the container's first process.
   void Begin(int wait_status);
 
+  // Whoever stops the container has no more patience; before or after Begin.
+  void Hurry() { hurried_ = true; }
+
  private:
   void Step();
   // Whether there is nothing more to wait for.
@@ -67,6 +74,7 @@ class ContainerEnd {
   Parts parts_;
   Done done_;
   Exited exited_;
+  bool hurried_ = false;
   int64_t began_ = 0;               // boot time, ns
   std::optional<int64_t> emptied_;  // when the cgroup was seen empty
   std::optional<sys::EpollLoop::TimerId> timer_;

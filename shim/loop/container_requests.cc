@@ -73,6 +73,10 @@ absl::Status ContainerShim::HandleSignal(const SignalRequest& request) {
     return absl::InvalidArgumentError(
         absl::StrCat("there is no signal ", request.signal()));
   }
+  if (request.all() && request.signal() == SIGKILL) {
+    killed_ = true;
+    if (end_ != nullptr) end_->Hurry();
+  }
   if (init_.pid <= 0) {
     return absl::NotFoundError("the container's program has ended");
   }

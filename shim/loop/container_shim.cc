@@ -227,6 +227,7 @@ void ContainerShim::OnInitEnded(int wait_status) {
       [this](const Exited& exited, const absl::Status& recorded) {
         OnEnded(exited, recorded);
       });
+  if (killed_) end_->Hurry();
   end_->Begin(wait_status);
 }
 

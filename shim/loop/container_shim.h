@@ -120,6 +120,8 @@ class ContainerShim {
   absl::Status exec_ready_;
 
   Started started_;  // pid is set once the container runs
+  // All its processes were killed by request.
+  bool killed_ = false;
   std::unique_ptr<ContainerEnd> end_;
   std::optional<Exited> exited_;
   absl::Status recorded_;  // as exit.pb
