@@ -31,6 +31,11 @@ absl::StatusOr<Pipe> MakePipe() {
   return Pipe{UniqueFd(fds[0]), UniqueFd(fds[1])};
 }
 
+OutputPolicy PolicyOf(const spec::LogPolicy& policy) {
+  return {.drops = policy.when_full() == spec::LogPolicy::DROP,
+          .rate = policy.rate()};
+}
+
 }  // namespace
 
 ContainerIo::ContainerIo(sys::EpollLoop& loop, const Clock& clock,
@@ -38,7 +43,7 @@ ContainerIo::ContainerIo(sys::EpollLoop& loop, const Clock& clock,
     : terminal_(stdio.terminal()),
       wants_stdin_(stdio.stdin()),
       input_(loop, stdio.stdin_once() && !stdio.terminal()),
-      output_(loop, clock, std::move(log)) {}
+      output_(loop, clock, std::move(log), PolicyOf(stdio.log_policy())) {}
 
 absl::StatusOr<std::unique_ptr<ContainerIo>> ContainerIo::Make(
     sys::EpollLoop& loop, const Clock& clock, const spec::Stdio& stdio,

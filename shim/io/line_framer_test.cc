@@ -4,6 +4,8 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
 #include "gtest/gtest.h"
 #include "shim/io/page_buffer.h"
 #include "shim/io/timestamp.h"
@@ -152,6 +154,104 @@ TEST(LineFramer, WithoutRoomNothingIsConsumedTwice) {
   buffer.Consume(buffer.pending().size());
   EXPECT_TRUE(framer.Finish(kTime, buffer));
   EXPECT_EQ(buffer.pending(), std::string(kStamp) + " stdout P 67890\n");
+}
+
+std::string Take(PageBuffer& buffer) {
+  std::string text(buffer.pending());
+  buffer.Consume(text.size());
+  return text;
+}
+
+std::string Record(absl::string_view rest) {
+  return absl::StrCat(kStamp, " stdout ", rest, "\n");
+}
+
+class LineFramerDrop : public ::testing::Test {
+ protected:
+  void SetUp() override { ASSERT_TRUE(buffer_.Acquire()); }
+
+  LineFramer framer_{"stdout"};
+  PageBuffer buffer_{256 * 1024};
+};
+
+TEST_F(LineFramerDrop, IsToldOfWhereTheLinesWouldBe) {
+  framer_.Frame("one\n", kTime, buffer_);
+  framer_.Drop("two\nthree\n");
+  framer_.Drop("four\n");
+  EXPECT_EQ(framer_.Frame("five\n", kTime, buffer_), 5u);
+  EXPECT_EQ(Take(buffer_),
+            Record("F one") + Record("F [gantry] dropped 3 lines, 15 bytes") +
+                Record("F five"));
+}
+
+TEST_F(LineFramerDrop, TakesTheWholeLineWhereverItWasCut) {
+  // Its beginning waited, its end comes when all is well again.
+  framer_.Frame("one\ntw", kTime, buffer_);
+  framer_.Drop("o, and");
+  EXPECT_TRUE(framer_.EndGap(kTime, buffer_));
+  EXPECT_EQ(Take(buffer_), Record("F one"));
+  EXPECT_EQ(framer_.Frame(" on", kTime, buffer_), 3u);
+  EXPECT_EQ(Take(buffer_), "");
+  EXPECT_EQ(framer_.Frame(" it\nthree\n", kTime, buffer_), 10u);
+  EXPECT_EQ(Take(buffer_), Record("F [gantry] dropped 1 lines, 15 bytes") +
+                               Record("F three"));
+}
+
+TEST_F(LineFramerDrop, ALineInPiecesIsEndedAndNotJoinedToTheMarker) {
+  const std::string piece(LineFramer::kMaxLine, 'a');
+  framer_.Frame(piece + "b", kTime, buffer_);
+  EXPECT_EQ(Take(buffer_), Record("P " + piece));
+  framer_.Drop("c\nd\n");
+  EXPECT_TRUE(framer_.EndGap(kTime, buffer_));
+  EXPECT_EQ(Take(buffer_), Record("F ") + Record("F [gantry] dropped 2 lines, "
+                                                 "5 bytes"));
+  EXPECT_TRUE(framer_.EndGap(kTime, buffer_));
+  EXPECT_TRUE(framer_.Finish(kTime, buffer_));
+  EXPECT_EQ(Take(buffer_), "");
+}
+
+TEST_F(LineFramerDrop, AnUnfinishedLineIsCountedAtTheEnd) {
+  framer_.Drop("one\ntwo");
+  EXPECT_TRUE(framer_.Finish(kTime, buffer_));
+  EXPECT_EQ(Take(buffer_), Record("F [gantry] dropped 2 lines, 7 bytes"));
+}
+
+TEST_F(LineFramerDrop, WithoutRoomTheMarkerIsStillOwed) {
+  PageBuffer small(LineFramer::kMaxMarker - 1);
+  ASSERT_TRUE(small.Acquire());
+  framer_.Drop("one\n");
+  EXPECT_FALSE(framer_.EndGap(kTime, small));
+  EXPECT_FALSE(framer_.Finish(kTime, small));
+  EXPECT_EQ(framer_.Frame("two\n", kTime, small), 0u);
+  EXPECT_TRUE(framer_.Finish(kTime, buffer_));
+  EXPECT_EQ(Take(buffer_), Record("F [gantry] dropped 1 lines, 4 bytes"));
+}
+
+// The longest: that of a line in pieces, with large numbers.
+TEST_F(LineFramerDrop, MarkersFitInTheRoomThatIsAskedFor) {
+  PageBuffer exact(LineFramer::kMaxMarker);
+  ASSERT_TRUE(exact.Acquire());
+  const std::string piece(LineFramer::kMaxLine, 'a');
+  framer_.Frame(piece + "b", kTime, buffer_);
+  for (int i = 0; i < 100000; ++i) framer_.Drop("1234567890\n1234567890");
+  EXPECT_TRUE(framer_.Finish(kTime, exact));
+  EXPECT_EQ(Take(exact),
+            Record("F ") +
+                Record("F [gantry] dropped 100001 lines, 2100001 bytes"));
+}
+
+TEST_F(LineFramerDrop, AllowanceStopsBeforeARecordNeverInsideOfOne) {
+  int64_t allowance = 1;
+  EXPECT_EQ(framer_.Frame("one\ntwo\n", kTime, buffer_, allowance), 4u);
+  EXPECT_EQ(allowance, 1 - static_cast<int64_t>(Record("F one").size()));
+  EXPECT_EQ(framer_.Frame("two\n", kTime, buffer_, allowance), 0u);
+  allowance = 1000;
+  EXPECT_EQ(framer_.Frame("two\n", kTime, buffer_, allowance), 4u);
+  EXPECT_EQ(Take(buffer_), Record("F one") + Record("F two"));
+  // Less than a line costs nothing until it is written.
+  allowance = 0;
+  EXPECT_EQ(framer_.Frame("thr", kTime, buffer_, allowance), 3u);
+  EXPECT_EQ(framer_.Frame("ee\n", kTime, buffer_, allowance), 0u);
 }
 
 }  // namespace

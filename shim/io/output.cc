@@ -17,11 +17,22 @@ namespace {
 constexpr std::chrono::milliseconds kIdle{1000};
 constexpr int kFirstRetryMs = 100;
 constexpr int kLastRetryMs = 1000;
+// Once the rate is used up nothing is written until so much time's worth of it
+// has come back: a batch, and not so many gaps that telling of them takes more
+// room than the lines do.
+constexpr std::chrono::milliseconds kRefillToGoOn{100};
+constexpr std::chrono::milliseconds kRefillToEndGap{500};
 
 }  // namespace
 
-Output::Output(sys::EpollLoop& loop, const Clock& clock, UniqueFd log)
-    : loop_(loop), clock_(clock), log_(std::move(log)), attached_(loop) {}
+Output::Output(sys::EpollLoop& loop, const Clock& clock, UniqueFd log,
+               OutputPolicy policy)
+    : loop_(loop),
+      clock_(clock),
+      log_(std::move(log)),
+      drops_(policy.drops),
+      rate_(policy.rate),
+      attached_(loop) {}
 
 Output::~Output() {
   if (retry_timer_.has_value()) loop_.CancelTimer(*retry_timer_);
@@ -40,7 +51,7 @@ absl::Status Output::AddStream(Stream stream, UniqueFd fd) {
   source.emplace(
       Source{stream, std::move(fd),
              LineFramer(stream == Stream::kStdout ? "stdout" : "stderr")});
-  return blocked_ ? absl::OkStatus() : Watch(*source);
+  return blocked_ && !drops_ ? absl::OkStatus() : Watch(*source);
 }
 
 void Output::ReopenLog(UniqueFd log) {
@@ -48,14 +59,24 @@ void Output::ReopenLog(UniqueFd log) {
   if (blocked_) Retry();
 }
 
+void Output::LiftRate() {
+  if (!rate_.limited()) return;
+  rate_ = ByteRate(0);
+  over_rate_ = false;
+  if (blocked_) Retry();
+}
+
 void Output::PumpAll() {
   for (std::optional<Source>& source : sources_) {
-    if (blocked_) return;
+    if (blocked_ && !drops_) return;
     if (source.has_value() && !source->finished) Pump(*source);
   }
 }
 
 void Output::Finish() {
+  if (retry_timer_.has_value()) loop_.CancelTimer(*retry_timer_);
+  retry_timer_.reset();
+  blocked_ = false;
   for (std::optional<Source>& source : sources_) {
     if (!source.has_value()) continue;
     Unwatch(*source);
@@ -100,7 +121,22 @@ void Output::Pump(Source& source) {
     if (static_cast<size_t>(size) < 4096) break;
   }
   if (source.at_end && !EndSource(source)) return Block();
-  if (!log_.Flush()) Block();
+  // While it is waited for, the log is not tried with every read.
+  if (!blocked_ && !log_.Flush()) Block();
+}
+
+int64_t Output::Allowance() {
+  return rate_.Allowance(rate_.limited() ? clock_.BootNanos() : 0);
+}
+
+bool Output::TakesRecord() {
+  if (over_rate_) return false;
+  if (Allowance() <= 0) {
+    over_rate_ = true;
+    return false;
+  }
+  if (log_.buffer().room() >= LineFramer::kMaxRecord) return true;
+  return !blocked_ && log_.Flush();
 }
 
 bool Output::Consume() {
@@ -109,12 +145,22 @@ bool Output::Consume() {
     return true;
   }
   while (!input_.empty()) {
-    if (log_.buffer().room() < LineFramer::kMaxRecord && !log_.Flush()) {
+    LineFramer& framer = input_owner_->framer;
+    if (TakesRecord()) {
+      int64_t allowance = Allowance();
+      const int64_t before = allowance;
+      input_.Consume(framer.Frame(input_.pending(), input_time_, log_.buffer(),
+                                  allowance));
+      rate_.Take(before - allowance);
+    } else if (drops_) {
+      framer.Drop(input_.pending());
+      input_.Consume(input_.pending().size());
+    } else {
       return false;
     }
-    input_.Consume(input_owner_->framer.Frame(input_.pending(), input_time_,
-                                              log_.buffer()));
   }
+  if (blocked_) return true;  // the timer is set
+  if (over_rate_) return false;
   return log_.buffer().pending().size() < LogFile::kEnough || log_.Flush();
 }
 
@@ -134,28 +180,52 @@ bool Output::EndSource(Source& source) {
 }
 
 void Output::Block() {
-  blocked_ = true;
   for (std::optional<Source>& source : sources_) {
-    if (source.has_value()) Unwatch(*source);
+    if (source.has_value() && (!drops_ || source->at_end)) Unwatch(*source);
   }
-  retry_ms_ = std::clamp(retry_ms_ * 2, kFirstRetryMs, kLastRetryMs);
-  retry_timer_ = loop_.AddTimer(std::chrono::milliseconds(retry_ms_), [this] {
+  if (blocked_) return;
+  blocked_ = true;
+  // What may be written is not kept back with the rest.
+  if (over_rate_) log_.Flush();
+  retry_timer_ = loop_.AddTimer(NextRetry(), [this] {
     retry_timer_.reset();
     Retry();
   });
 }
 
+std::chrono::nanoseconds Output::NextRetry() {
+  if (over_rate_) return rate_.Until(Refill(), clock_.BootNanos());
+  retry_ms_ = std::clamp(retry_ms_ * 2, kFirstRetryMs,
+                         drops_ ? kFirstRetryMs : kLastRetryMs);
+  return std::chrono::milliseconds(retry_ms_);
+}
+
+std::chrono::nanoseconds Output::Refill() const {
+  return drops_ ? kRefillToEndGap : kRefillToGoOn;
+}
+
 void Output::Retry() {
   if (retry_timer_.has_value()) loop_.CancelTimer(*retry_timer_);
   retry_timer_.reset();
-  if (!log_.Flush() || !Consume() || !log_.Flush()) return Block();
+  blocked_ = false;
+  if (over_rate_) {
+    over_rate_ = rate_.Until(Refill(), clock_.BootNanos()).count() > 0;
+    if (over_rate_) return Block();
+  }
+  if (!log_.Flush() || !Consume()) return Block();
+  for (std::optional<Source>& source : sources_) {
+    // There is room: where lines are dropped nothing else has waited.
+    if (source.has_value() && !source->finished) {
+      source->framer.EndGap(clock_.UnixNanos(), log_.buffer());
+    }
+  }
+  if (!log_.Flush()) return Block();
   for (std::optional<Source>& source : sources_) {
     if (source.has_value() && source->at_end && !source->finished &&
         (!EndSource(*source) || !log_.Flush())) {
       return Block();
     }
   }
-  blocked_ = false;
   retry_ms_ = 0;
   for (std::optional<Source>& source : sources_) {
     if (!source.has_value() || source->finished) continue;

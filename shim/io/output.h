@@ -1,15 +1,19 @@
 // The container's output: read from pipes or the pty's master, written to the
 // CRI log and to attach clients.
 //
-// While the log cannot be written nothing is read: the container's writes
-// block when its pipe is full, and the log is tried again by a timer.
+// While the log takes nothing, because it cannot be written or has had its
+// rate, either nothing is read (the container's writes block when its pipe is
+// full) or whole lines are dropped and counted, as the policy says. A timer
+// tries again.
 // Ownership: of all descriptors; `loop` and `clock` must outlive this. Thread
 // safety: none. Blocks only for write(2) on the log.
 
 #ifndef GANTRY_SHIM_IO_OUTPUT_H_
 #define GANTRY_SHIM_IO_OUTPUT_H_
 
+#include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <optional>
 
@@ -19,16 +23,25 @@
 #include "runtime/base/unique_fd.h"
 #include "runtime/sys/epoll_loop.h"
 #include "shim/io/attach_outputs.h"
+#include "shim/io/byte_rate.h"
 #include "shim/io/line_framer.h"
 #include "shim/io/log_file.h"
 #include "shim/io/page_buffer.h"
 
 namespace gantry::shim {
 
+struct OutputPolicy {
+  // What the log does not take is dropped, else waited with.
+  bool drops = false;
+  // Bytes of the log per second; 0: any.
+  uint64_t rate = 0;
+};
+
 class Output {
  public:
   // `log`: opened for appending; an invalid one discards output.
-  Output(sys::EpollLoop& loop, const Clock& clock, UniqueFd log);
+  Output(sys::EpollLoop& loop, const Clock& clock, UniqueFd log,
+         OutputPolicy policy);
   Output(const Output&) = delete;
   Output& operator=(const Output&) = delete;
   ~Output();
@@ -41,6 +54,9 @@ class Output {
 
   AttachOutputs& attached() { return attached_; }
 
+  // The program has ended: what it left is not held back by the rate.
+  void LiftRate();
+
   // Reads and writes what is there without waiting for more.
   void PumpAll();
   // Gives up reading: what was read is framed (an unfinished line as a partial
@@ -49,7 +65,7 @@ class Output {
 
   // Every stream has come to its end and all of it is in the log.
   bool Ended() const;
-  // Bytes wait that the log does not take.
+  // Bytes wait that the log does not take, or the word of what was dropped.
   bool Blocked() const { return blocked_; }
 
  private:
@@ -68,13 +84,21 @@ class Output {
   };
 
   void Pump(Source& source);
-  // Frames what was read; false if it has to wait for the log.
+  // Bytes of records that the rate lets through now.
+  int64_t Allowance();
+  // Whether there is room for another record, and leave to write it.
+  bool TakesRecord();
+  // Frames or drops what was read; false if the log is to be waited for.
   bool Consume();
   // Ends a stream after its last byte; false if it has to wait for the log.
   bool EndSource(Source& source);
 
+  // Waits for the log: a timer calls Retry.
   void Block();
   void Retry();
+  // How soon, and how much of the rate is to have come back by then.
+  std::chrono::nanoseconds NextRetry();
+  std::chrono::nanoseconds Refill() const;
   absl::Status Watch(Source& source);
   void Unwatch(Source& source);
   void ArmIdleTimer();
@@ -83,6 +107,8 @@ class Output {
   sys::EpollLoop& loop_;
   const Clock& clock_;
   LogFile log_;
+  const bool drops_;
+  ByteRate rate_;
   AttachOutputs attached_;
   std::optional<Source> sources_[2];
 
@@ -92,6 +118,8 @@ class Output {
   int64_t input_time_ = 0;
 
   bool blocked_ = false;
+  // The rate was used up and has not come back far enough.
+  bool over_rate_ = false;
   std::optional<sys::EpollLoop::TimerId> retry_timer_;
   int retry_ms_ = 0;
   bool idle_timer_armed_ = false;

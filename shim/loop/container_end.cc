@@ -27,6 +27,7 @@ void ContainerEnd::Begin(int wait_status) {
   exited_.set_signal(SignalOf(wait_status));
   exited_.set_finished_at(parts_.clock.UnixNanos());
   began_ = parts_.clock.BootNanos();
+  if (parts_.io != nullptr) parts_.io->output().LiftRate();
   Step();
 }
 
