@@ -142,8 +142,8 @@ TEST_F(ShimTest, LogThatIsFullHoldsTheContainerNotTheShim) {
 // Who kills waits: the server takes a shim that is silent for four seconds for
 // stuck, and how the program ended would be lost with it.
 TEST_F(ShimTest, KilledContainerDoesNotWaitForALogThatIsFull) {
-  plan::ContainerPlan plan =
-      harness().MakePlan({"sh", "-c", "trap '' TERM; while :; do seq 1 9; done"});
+  plan::ContainerPlan plan = harness().MakePlan(
+      {"sh", "-c", "trap '' TERM; while :; do seq 1 9; done"});
   plan.mutable_stdio()->set_log_path("/dev/full");
   auto client = harness().Start(plan);
   const int64_t begin = RealClock().BootNanos();
@@ -156,7 +156,8 @@ TEST_F(ShimTest, KilledContainerDoesNotWaitForALogThatIsFull) {
 }
 
 TEST_F(ShimTest, KillEndsTheWaitForALogAfterTheProgramsOwnEnd) {
-  plan::ContainerPlan plan = harness().MakePlan({"sh", "-c", "seq 1 9; exit 7"});
+  plan::ContainerPlan plan =
+      harness().MakePlan({"sh", "-c", "seq 1 9; exit 7"});
   plan.mutable_stdio()->set_log_path("/dev/full");
   auto client = harness().Start(plan);
   // It has ended once there is nothing that a signal could be sent to.

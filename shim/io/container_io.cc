@@ -10,6 +10,7 @@
 
 #include "runtime/base/status.h"
 #include "runtime/sys/file.h"
+#include "shim/io/log_rotation.h"
 
 namespace gantry::shim {
 namespace {
@@ -31,9 +32,17 @@ absl::StatusOr<Pipe> MakePipe() {
   return Pipe{UniqueFd(fds[0]), UniqueFd(fds[1])};
 }
 
-OutputPolicy PolicyOf(const spec::LogPolicy& policy) {
-  return {.drops = policy.when_full() == spec::LogPolicy::DROP,
-          .rate = policy.rate()};
+OutputPolicy PolicyOf(const spec::Stdio& stdio) {
+  const spec::LogPolicy& policy = stdio.log_policy();
+  OutputPolicy result{.drops = policy.when_full() == spec::LogPolicy::DROP,
+                      .rate = policy.rate()};
+  if (policy.max_size() > 0) {
+    result.rotation = std::make_unique<const LogRotation>(
+        LogRotation{.path = stdio.log_path(),
+                    .max_size = policy.max_size(),
+                    .max_files = policy.max_files()});
+  }
+  return result;
 }
 
 }  // namespace
@@ -43,7 +52,7 @@ ContainerIo::ContainerIo(sys::EpollLoop& loop, const Clock& clock,
     : terminal_(stdio.terminal()),
       wants_stdin_(stdio.stdin()),
       input_(loop, stdio.stdin_once() && !stdio.terminal()),
-      output_(loop, clock, std::move(log), PolicyOf(stdio.log_policy())) {}
+      output_(loop, clock, std::move(log), PolicyOf(stdio)) {}
 
 absl::StatusOr<std::unique_ptr<ContainerIo>> ContainerIo::Make(
     sys::EpollLoop& loop, const Clock& clock, const spec::Stdio& stdio,

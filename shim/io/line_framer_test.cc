@@ -179,9 +179,9 @@ TEST_F(LineFramerDrop, IsToldOfWhereTheLinesWouldBe) {
   framer_.Drop("two\nthree\n");
   framer_.Drop("four\n");
   EXPECT_EQ(framer_.Frame("five\n", kTime, buffer_), 5u);
-  EXPECT_EQ(Take(buffer_),
-            Record("F one") + Record("F [gantry] dropped 3 lines, 15 bytes") +
-                Record("F five"));
+  EXPECT_EQ(Take(buffer_), Record("F one") +
+                               Record("F [gantry] dropped 3 lines, 15 bytes") +
+                               Record("F five"));
 }
 
 TEST_F(LineFramerDrop, TakesTheWholeLineWhereverItWasCut) {
@@ -193,8 +193,8 @@ TEST_F(LineFramerDrop, TakesTheWholeLineWhereverItWasCut) {
   EXPECT_EQ(framer_.Frame(" on", kTime, buffer_), 3u);
   EXPECT_EQ(Take(buffer_), "");
   EXPECT_EQ(framer_.Frame(" it\nthree\n", kTime, buffer_), 10u);
-  EXPECT_EQ(Take(buffer_), Record("F [gantry] dropped 1 lines, 15 bytes") +
-                               Record("F three"));
+  EXPECT_EQ(Take(buffer_),
+            Record("F [gantry] dropped 1 lines, 15 bytes") + Record("F three"));
 }
 
 TEST_F(LineFramerDrop, ALineInPiecesIsEndedAndNotJoinedToTheMarker) {
@@ -235,9 +235,9 @@ TEST_F(LineFramerDrop, MarkersFitInTheRoomThatIsAskedFor) {
   framer_.Frame(piece + "b", kTime, buffer_);
   for (int i = 0; i < 100000; ++i) framer_.Drop("1234567890\n1234567890");
   EXPECT_TRUE(framer_.Finish(kTime, exact));
-  EXPECT_EQ(Take(exact),
-            Record("F ") +
-                Record("F [gantry] dropped 100001 lines, 2100001 bytes"));
+  EXPECT_EQ(
+      Take(exact),
+      Record("F ") + Record("F [gantry] dropped 100001 lines, 2100001 bytes"));
 }
 
 TEST_F(LineFramerDrop, AllowanceStopsBeforeARecordNeverInsideOfOne) {

@@ -1,18 +1,33 @@
 #include "shim/io/log_file.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
+#include <cstdio>
 #include <cstring>
+#include <memory>
+#include <numeric>
 #include <string>
 #include <utility>
+#include <vector>
 
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
+#include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "runtime/base/testing/status_matchers.h"
+#include "runtime/sys/file.h"
+#include "runtime/sys/testing/temp_dir.h"
 
 namespace gantry::shim {
 namespace {
+
+using ::gantry::testing::StatusIs;
 
 UniqueFd MemoryFile() {
   UniqueFd fd(memfd_create("log", MFD_CLOEXEC));
@@ -91,6 +106,156 @@ TEST(LogFile, RecordCutByTheOldFileIsWholeInTheNewOne) {
   EXPECT_EQ(old.substr(0, 3000), first);
   EXPECT_TRUE(Content(file) == second || Content(file) == "x\n" + second);
   EXPECT_EQ(old.size() > 3000, Content(file) == second);
+}
+
+class RotatedLogTest : public ::testing::Test {
+ protected:
+  static constexpr size_t kRecord = 100;
+  static constexpr size_t kMaxSize = 1000;
+
+  UniqueFd Open() {
+    return UniqueFd(
+        open(path_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640));
+  }
+  LogFile Make() {
+    return LogFile(Open(),
+                   std::make_unique<const LogRotation>(LogRotation{
+                       .path = path_, .max_size = kMaxSize, .max_files = 100}));
+  }
+  // `count` records, told apart by their numbers.
+  void PutRecords(LogFile& log, int count) {
+    for (int i = 0; i < count; ++i) {
+      const std::string number = absl::StrCat(next_++);
+      Put(log, number + std::string(kRecord - 1 - number.size(), ' ') + "\n");
+    }
+  }
+  absl::StatusOr<std::string> File(absl::string_view suffix) {
+    return sys::ReadFileAt(AT_FDCWD, absl::StrCat(path_, suffix));
+  }
+  // Numbers in all files, the oldest file first.
+  std::vector<int> Numbers() {
+    std::string all;
+    for (int i = 100; i > 0; --i) {
+      absl::StrAppend(&all, File(absl::StrCat(".", i)).value_or(""));
+    }
+    absl::StrAppend(&all, File("").value_or(""));
+    std::vector<int> numbers;
+    for (absl::string_view record :
+         absl::StrSplit(all, '\n', absl::SkipEmpty())) {
+      EXPECT_EQ(record.size(), kRecord - 1);
+      int number = -1;
+      EXPECT_TRUE(absl::SimpleAtoi(record, &number)) << record;
+      numbers.push_back(number);
+    }
+    return numbers;
+  }
+  std::vector<int> All() const {
+    std::vector<int> numbers(static_cast<size_t>(next_));
+    std::iota(numbers.begin(), numbers.end(), 0);
+    return numbers;
+  }
+
+  sys::testing::TempDir dir_;
+  const std::string path_ = absl::StrCat(dir_.path(), "/0.log");
+  int next_ = 0;
+};
+
+TEST_F(RotatedLogTest, NoFileGrowsBeyondItsSizeAndNoRecordIsCut) {
+  LogFile log = Make();
+  // One write of many files' worth, and single ones.
+  PutRecords(log, 57);
+  EXPECT_TRUE(log.Flush());
+  for (int i = 0; i < 30; ++i) {
+    PutRecords(log, 1);
+    EXPECT_TRUE(log.Flush());
+  }
+  EXPECT_EQ(Numbers(), All());
+  for (int i = 1; i <= 8; ++i) {
+    ASSERT_OK_AND_ASSIGN(std::string text, File(absl::StrCat(".", i)));
+    EXPECT_EQ(text.size(), kMaxSize);
+  }
+  EXPECT_THAT(File(".9"), StatusIs(absl::StatusCode::kNotFound));
+}
+
+TEST_F(RotatedLogTest, ALogThatIsThereCounts) {
+  {
+    LogFile log = Make();
+    PutRecords(log, 9);
+    EXPECT_TRUE(log.Flush());
+  }
+  LogFile log = Make();
+  PutRecords(log, 2);
+  EXPECT_TRUE(log.Flush());
+  ASSERT_OK_AND_ASSIGN(std::string first, File(".1"));
+  EXPECT_EQ(first.size(), kMaxSize);
+  EXPECT_EQ(Numbers(), All());
+}
+
+TEST_F(RotatedLogTest, OneThatSomebodyRenamedGrowsUntilItIsReopened) {
+  LogFile log = Make();
+  PutRecords(log, 5);
+  EXPECT_TRUE(log.Flush());
+  ASSERT_EQ(rename(path_.c_str(), (path_ + ".100").c_str()), 0);
+  PutRecords(log, 30);
+  EXPECT_TRUE(log.Flush());
+  EXPECT_THAT(File(".1"), StatusIs(absl::StatusCode::kNotFound));
+  log.SwitchTo(Open());
+  PutRecords(log, 15);
+  EXPECT_TRUE(log.Flush());
+  ASSERT_OK_AND_ASSIGN(std::string first, File(".1"));
+  EXPECT_EQ(first.size(), kMaxSize);
+  EXPECT_EQ(Numbers(), All());
+}
+
+TEST_F(RotatedLogTest, WhatWasOpenedBeforeARotationIsNotTaken) {
+  LogFile log = Make();
+  PutRecords(log, 5);
+  UniqueFd opened = Open();
+  PutRecords(log, 10);
+  EXPECT_TRUE(log.Flush());
+  log.SwitchTo(std::move(opened));
+  PutRecords(log, 1);
+  EXPECT_TRUE(log.Flush());
+  ASSERT_OK_AND_ASSIGN(std::string first, File(".1"));
+  EXPECT_EQ(first.size(), kMaxSize);
+  EXPECT_EQ(Numbers(), All());
+}
+
+// In the middle of a record the disk is full; there is no new file before the
+// record is whole.
+TEST_F(RotatedLogTest, ARecordThatTheDiskHasCutIsFinishedInItsFile) {
+  LogFile log = Make();
+  signal(SIGXFSZ, SIG_IGN);
+  rlimit before{};
+  getrlimit(RLIMIT_FSIZE, &before);
+  const rlimit full{kMaxSize - kRecord / 2, before.rlim_max};
+  setrlimit(RLIMIT_FSIZE, &full);
+  PutRecords(log, 15);
+  EXPECT_FALSE(log.Flush());
+  setrlimit(RLIMIT_FSIZE, &before);
+  PutRecords(log, 10);
+  EXPECT_TRUE(log.Flush());
+  EXPECT_EQ(Numbers(), All());
+  for (int i = 1; i <= 2; ++i) {
+    ASSERT_OK_AND_ASSIGN(std::string text, File(absl::StrCat(".", i)));
+    EXPECT_EQ(text.size(), kMaxSize);
+  }
+}
+
+TEST_F(RotatedLogTest, OneThatWasCutToNothingBeginsAnew) {
+  LogFile log = Make();
+  PutRecords(log, 9);
+  EXPECT_TRUE(log.Flush());
+  ASSERT_EQ(truncate(path_.c_str(), 0), 0);
+  next_ = 0;
+  PutRecords(log, 9);
+  EXPECT_TRUE(log.Flush());
+  EXPECT_THAT(File(".1"), StatusIs(absl::StatusCode::kNotFound));
+  PutRecords(log, 3);
+  EXPECT_TRUE(log.Flush());
+  ASSERT_OK_AND_ASSIGN(std::string first, File(".1"));
+  EXPECT_EQ(first.size(), kMaxSize);
+  EXPECT_EQ(Numbers(), All());
 }
 
 }  // namespace

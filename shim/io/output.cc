@@ -29,7 +29,7 @@ Output::Output(sys::EpollLoop& loop, const Clock& clock, UniqueFd log,
                OutputPolicy policy)
     : loop_(loop),
       clock_(clock),
-      log_(std::move(log)),
+      log_(std::move(log), std::move(policy.rotation)),
       drops_(policy.drops),
       rate_(policy.rate),
       attached_(loop) {}

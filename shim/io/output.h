@@ -26,6 +26,7 @@
 #include "shim/io/byte_rate.h"
 #include "shim/io/line_framer.h"
 #include "shim/io/log_file.h"
+#include "shim/io/log_rotation.h"
 #include "shim/io/page_buffer.h"
 
 namespace gantry::shim {
@@ -35,6 +36,8 @@ struct OutputPolicy {
   bool drops = false;
   // Bytes of the log per second; 0: any.
   uint64_t rate = 0;
+  // Null: the log grows.
+  std::unique_ptr<const LogRotation> rotation;
 };
 
 class Output {
