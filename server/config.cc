@@ -11,12 +11,10 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "runtime/base/status.h"
-#include "runtime/conf/size.h"
 #include "runtime/conf/table.h"
 #include "runtime/image/reference.h"
 #include "runtime/sys/file.h"
 #include "server/config_keys.h"
-#include "server/core/layer_limit.h"
 #include "server/metrics/address.h"
 
 namespace gantry::server {
@@ -260,21 +258,6 @@ absl::Status TakeImages(Table& top, const Config::Registry& registry,
   RETURN_IF_ERROR(table.Take("range_mib", 1, 64, images.range_mib));
   RETURN_IF_ERROR(
       table.Take("max_inflation", 1, 1'000'000, images.max_inflation));
-  return table.CheckAllTaken();
-}
-
-absl::Status TakeContainers(Table& top, Config::Containers& containers) {
-  ASSIGN_OR_RETURN(Table table, top.TakeTable("containers"));
-  std::string size = "0";
-  RETURN_IF_ERROR(table.Take("writable_layer_size", size));
-  std::optional<uint64_t> bytes = conf::ParseSize(size);
-  if (!bytes || (*bytes != 0 && *bytes < core::kLeastLayerLimit)) {
-    return Bad(table.At("writable_layer_size"),
-               absl::StrCat("expected \"0\" or a size of at least 1Mi, such as "
-                            "\"10Gi\", found \"",
-                            size, "\""));
-  }
-  containers.writable_layer_size = *bytes;
   return table.CheckAllTaken();
 }
 

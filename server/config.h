@@ -120,6 +120,19 @@ struct Config {
   struct Containers {
     // Bytes that the writable layer of each may take; 0: any.
     uint64_t writable_layer_size = 0;
+    // What becomes of output that the log does not take, and of a log that
+    // grows.
+    struct Log {
+      // Whole lines are dropped and counted; else the program waits.
+      bool drops = false;
+      // Bytes of each log per second; 0: any.
+      uint64_t rate = 0;
+      // Bytes at which a log gets a new file, 0: never; and how many files of
+      // it there are at most.
+      uint64_t max_size = 0;
+      int max_files = 5;
+      bool operator==(const Log&) const = default;
+    } log;
     bool operator==(const Containers&) const = default;
   } containers;
 

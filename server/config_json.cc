@@ -10,6 +10,7 @@ namespace gantry::server {
 std::string ConfigJson(const Config& config) {
   const Config::Network& network = config.network;
   const Config::Registry& registry = config.registry;
+  const Config::Containers::Log& log = config.containers.log;
   auto quote = [](std::string* out, const std::string& text) {
     absl::StrAppend(out, json::Quote(text));
   };
@@ -63,7 +64,10 @@ std::string ConfigJson(const Config& config) {
       ",\"max_inflation\":", config.images.max_inflation,
       "},\"containers\":{\"writable_layer_size\":",
       json::Quote(conf::FormatSize(config.containers.writable_layer_size)),
-      "},\"runtime_handlers\":[",
+      ",\"log\":{\"policy\":", log.drops ? "\"drop\"" : "\"block\"",
+      ",\"rate\":", json::Quote(conf::FormatSize(log.rate)),
+      ",\"max_size\":", json::Quote(conf::FormatSize(log.max_size)),
+      ",\"max_files\":", log.max_files, "}},\"runtime_handlers\":[",
       absl::StrJoin(config.runtime_handlers, ",", quote),
       "],\"cdi\":{\"spec_dirs\":[",
       absl::StrJoin(config.cdi.spec_dirs, ",", quote),

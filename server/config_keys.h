@@ -23,6 +23,9 @@ absl::Status CheckPath(const conf::Where& where, const std::string& path);
 absl::Status TakeSeconds(conf::Table& table, absl::string_view key,
                          absl::Duration& time);
 
+// The table "containers".
+absl::Status TakeContainers(conf::Table& top, Config::Containers& containers);
+
 // The table "network".
 absl::Status TakeNetwork(conf::Table& top, Config::Network& network);
 

@@ -72,6 +72,11 @@ max_inflation = 1000
 
 [containers]
 writable_layer_size = "10Gi"
+[containers.log]
+policy = "drop"
+rate = "1Mi"
+max_size = "20Mi"
+max_files = 3
 [runtime_handlers.slow]
 [runtime_handlers.fast-1]
 [cdi]
@@ -127,6 +132,10 @@ address = "[::1]:9323"
   EXPECT_EQ(config.images.range_mib, 16);
   EXPECT_EQ(config.images.max_inflation, 1000);
   EXPECT_EQ(config.containers.writable_layer_size, uint64_t{10} << 30);
+  EXPECT_TRUE(config.containers.log.drops);
+  EXPECT_EQ(config.containers.log.rate, 1u << 20);
+  EXPECT_EQ(config.containers.log.max_size, 20u << 20);
+  EXPECT_EQ(config.containers.log.max_files, 3);
   EXPECT_THAT(config.runtime_handlers,
               ::testing::ElementsAre("fast-1", "slow"));
   EXPECT_THAT(config.cdi.spec_dirs, ::testing::ElementsAre("/cdi"));
@@ -241,6 +250,16 @@ TEST(Config, MistakesAreToldWithTheirLine) {
        "f:2: containers.writable_layer_size: ", "at least 1Mi"},
       {"[containers]\nwritable_layer_size = 10",
        "f:2: containers.writable_layer_size: ", "a string"},
+      {"[containers.log]\npolicy = \"lose\"",
+       "f:2: containers.log.policy: ", "\"block\" or \"drop\", found \"lose\""},
+      {"[containers.log]\nrate = \"1000\"",
+       "f:2: containers.log.rate: ", "at least 1Ki"},
+      {"[containers.log]\nmax_size = \"10M\"",
+       "f:2: containers.log.max_size: ", "such as \"10Mi\""},
+      {"[containers.log]\nmax_files = 1",
+       "f:2: containers.log.max_files: ", "2 to 100"},
+      {"[containers.log]\nsize = 1",
+       "f:2: containers.log.size: ", "expected one of max_files"},
       {"[images]\nmax_parallel_layers = 0",
        "f:2: images.max_parallel_layers: ", "1 to 16"},
       {"[images]\nparallel_ranges = 17",

@@ -15,6 +15,7 @@
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "glog/logging.h"
+#include "proto/spec.pb.h"
 #include "runtime/base/status.h"
 #include "runtime/cgroup/cgroup_manager.h"
 #include "runtime/cgroup/systemd/sd_bus.h"
@@ -127,6 +128,16 @@ streaming::StreamServerOptions StreamOptionsOf(
   options.key = streaming.key;
   options.idle_timeout = absl::ToChronoSeconds(streaming.idle_timeout);
   return options;
+}
+
+spec::LogPolicy LogPolicyOf(const Config::Containers::Log& log) {
+  spec::LogPolicy policy;
+  policy.set_when_full(log.drops ? spec::LogPolicy::DROP
+                                 : spec::LogPolicy::BLOCK);
+  policy.set_rate(log.rate);
+  policy.set_max_size(log.max_size);
+  policy.set_max_files(static_cast<uint32_t>(log.max_files));
+  return policy;
 }
 
 }  // namespace
@@ -313,6 +324,7 @@ absl::Status Daemon::Parts::Build() {
       .exits = exits,
       .cdi_directories = config.cdi.spec_dirs,
       .writable_layer_size = config.containers.writable_layer_size,
+      .log_policy = LogPolicyOf(config.containers.log),
       .units = units.get(),
       .systemd_driver = cgroup_driver.systemd,
       .step_observers = std::move(observers)});

@@ -20,6 +20,7 @@
 #include "server/core/host_paths.h"
 #include "server/core/image_mounts.h"
 #include "server/core/layer_limit.h"
+#include "server/core/log_policy.h"
 #include "server/core/names.h"
 #include "server/core/pod_steps.h"
 #include "server/core/publish.h"
@@ -81,6 +82,9 @@ absl::StatusOr<record::ContainerRecord> NewRecord(
   ASSIGN_OR_RETURN(uint64_t limit,
                    LayerLimit(node.writable_layer_size, container, pod));
   container.mutable_spec()->mutable_rootfs()->set_size_limit(limit);
+  ASSIGN_OR_RETURN(
+      *container.mutable_spec()->mutable_stdio()->mutable_log_policy(),
+      LogPolicyOf(node.log_policy, container, pod));
   return container;
 }
 

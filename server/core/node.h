@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "proto/spec.pb.h"
 #include "runtime/base/clock.h"
 #include "runtime/cgroup/hierarchies.h"
 #include "runtime/cgroup/systemd/units.h"
@@ -87,6 +88,8 @@ struct Node {
   // Bytes that a container may write into its layer unless it says less; 0:
   // any number.
   uint64_t writable_layer_size = 0;
+  // Of containers that say nothing else.
+  spec::LogPolicy log_policy = {};
   // Null where no systemd answers.
   const cgroup::systemd::Units* units = nullptr;
   // New pods are slices of systemd's; `units` is there then.
