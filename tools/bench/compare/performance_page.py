@@ -30,18 +30,20 @@ SECTIONS = (
     ("gantryd killed and started anew under running containers", "recover", ()),
 )
 # What is promised: row, report, figure; of "p99" the 99th percentile. Where it is
-# a multiple of the best peer that counts: times differ between machines.
+# a multiple of the best peer that counts: times differ between machines. Of the
+# single calls it is the best peer's time over the goal, both of the machine where
+# the goals were set (9.2, 0.5, 0.29 ms).
 GOALS = (
     ("pod to running", "latency_host", "<=", 6, 10),
     ("pod to running", "latency_pod", "<=", 9, 12),
-    ("StartContainer", "latency_host", "<=", 3.5),
+    ("StartContainer", "latency_host", "<=", 3.5, 2.6),
     ("ExecSync(true)", "latency_host", "<=", 1.8, 8),
     ("whole life", "latency_host", "<=", 14, 10),
     ("whole life", "latency_pod", "<=", 22, 12),
     ("lives per second", "parallel_host", ">=", 130, 10),
     ("lives per second", "parallel_pod", ">=", 75, 10),
-    ("ContainerStatus", "latency_host", "<=", 0.25),
-    ("ListContainers", "latency_host", "<=", 0.2),
+    ("ContainerStatus", "latency_host", "<=", 0.25, 2),
+    ("ListContainers", "latency_host", "<=", 0.2, 1.45),
     ("ListContainers, p99", "list", "<=", 5),
     ("ListContainerStats, p99", "list", "<=", 40),
     ("restart until all are RUNNING", "recover", "<=", 1000),
