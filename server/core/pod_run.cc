@@ -31,6 +31,8 @@ namespace {
 
 constexpr mode_t kPrivateDirectory = 0700;
 constexpr mode_t kPrivateFile = 0600;
+// Before a pod that could not be undone is tried again.
+constexpr absl::Duration kUndoPause = absl::Seconds(1);
 // What peers and Docker give a pod's /dev/shm.
 constexpr uint64_t kPodShmBytes = 64 << 20;
 
@@ -163,6 +165,29 @@ work::Task<void> JoinNetwork(Node& node, const record::PodRecord& pod,
   result = co_await AttachPod(node, pod, std::move(dns), await_cgroup);
 }
 
+void RemoveLater(Node& node, std::string id);
+
+work::Task<void> TryToRemove(Node& node, std::string id) {
+  co_await node.executor.Schedule();
+  work::KeyedLock::Guard guard = co_await node.pod_locks.Acquire(id);
+  absl::StatusOr<PodPtr> pod = node.pods.Get(id);
+  if (!pod.ok()) co_return;
+  absl::Status removed = co_await RemovePod(node, **pod);
+  if (!removed.ok()) RemoveLater(node, std::move(id));
+}
+
+// What could not be undone for want of something: nobody else knows of it.
+void RemoveLater(Node& node, std::string id) {
+  node.loop
+      .SetTimeout(kUndoPause,
+                  [&node, id = std::move(id), open = node.unsaved] {
+                    open->BeginRound([&node, &id] {
+                      node.tasks.Start(TryToRemove(node, id));
+                    });
+                  })
+      .Detach();
+}
+
 }  // namespace
 
 work::Task<absl::Status> MakePod(Node& node, record::PodRecord& pod,
@@ -254,8 +279,13 @@ work::Task<absl::StatusOr<std::string>> PodService::Run(PodRequest request,
       pod.set_state(record::PodRecord::REMOVING);
     }
     absl::Status undone = co_await RemovePod(node_, pod);
-    LOG_IF(WARNING, !undone.ok())
-        << "pod " << pod.id() << " could not be undone: " << undone;
+    if (!undone.ok()) {
+      LOG(WARNING) << "pod " << pod.id()
+                   << " could not be undone, which is tried again: " << undone;
+      pod.set_state(record::PodRecord::REMOVING);
+      node_.pods.Put(pod);
+      RemoveLater(node_, pod.id());
+    }
     CO_RETURN_IF_ERROR(made) << "run pod " << name;
   }
   PublishPodEvent(node_, Event::Kind::kCreated, pod.id());

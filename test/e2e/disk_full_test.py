@@ -1,5 +1,5 @@
-"""A full disk: what needs room is refused and leaves nothing, what takes none or
-makes some works, and what happened meanwhile is known, then and later."""
+"""A full disk: what needs room is refused and leaves nothing, what takes none
+or makes some works, and what happened meanwhile is known, then and later."""
 
 import contextlib
 import os
@@ -317,6 +317,7 @@ class FullLog(DiskCase):
 
     def test_a_container_whose_log_is_full_can_be_stopped(self):
         container = self.make_container(self.make_pod(), "yes; sleep 1000")
+        self.addCleanup(os.truncate, self.log_path(container), 0)
         other = self.make_container(self.make_pod(), log_path="")
         wait_until(lambda: os.statvfs(self.server.logs).f_bavail == 0,
                    "the log is full")
