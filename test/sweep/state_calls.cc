@@ -156,6 +156,7 @@ constexpr Known kKnown[] = {
     {"fchdir", If::kNever, 0, kNone},
     {"getsockopt", If::kNever, 0, kNone},
     {"setsockopt", If::kNever, 0, kNone},
+    {"timerfd_settime", If::kNever, 0, kNone},
     {"inotify_add_watch", If::kNever, kNone, 1},
 };
 

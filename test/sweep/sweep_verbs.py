@@ -16,6 +16,8 @@ class Verb:
     name = ""
     # It is about a container that runs.
     has_container = False
+    # What was made ahead becomes what it makes.
+    takes_spares = False
     # No other process takes part.
     is_servers_alone = False
 
@@ -47,6 +49,7 @@ def check_works(case, container):
 
 class StartContainer(Verb):
     name = "StartContainer"
+    takes_spares = True
 
     def prepare(self, case):
         return case.create(case.make_pod(), case.container_config())
@@ -70,14 +73,12 @@ class StartContainer(Verb):
 
 class RunPodSandbox(Verb):
     name = "RunPodSandbox"
+    takes_spares = True
 
     def prepare(self, case):
         # One port for all: each pod must have given it up for the next.
         return case.pod_config(port_mappings=[case.api.PortMapping(
             host_port=12000, container_port=80)])
-
-    def shims(self, case, state):
-        return case.spare_pins()
 
     def operation(self, case, state):
         return case.call("RunPodSandbox", config=state).pod_sandbox_id
@@ -123,9 +124,8 @@ class OfRunning(Verb):
         return container
 
     def converge(self, case, state, attempt):
-        if case.victim_may_have_ended(attempt, hit):
-            case.assertEqual(case.state(state), "EXITED")
-            case.assertEqual(case.status(state).reason, "ShimLost")
+        if case.hit is not None and case.kills_shims:
+            case.assertEqual(case.wait_exited(state).reason, "ShimLost")
             return
         case.check_victim(state)
         if attempt.error is not None:
