@@ -67,6 +67,17 @@ bool IsRecordId(absl::string_view id) {
          });
 }
 
+namespace {
+
+absl::StatusOr<bool> HasRecord(int object) {
+  absl::Status found =
+      sys::StatAt(object, kRecord, AT_SYMLINK_NOFOLLOW).status();
+  if (found.ok() || absl::IsNotFound(found)) return found.ok();
+  return found;
+}
+
+}  // namespace
+
 RecordStore::RecordStore(UniqueFd directory, sys::Durability durability)
     : directory_(std::move(directory)), durability_(durability) {}
 
@@ -94,9 +105,8 @@ absl::Status RecordStore::SyncDirectory() const {
 absl::Status RecordStore::FirstWrite(absl::string_view id,
                                      absl::string_view payload) {
   ASSIGN_OR_RETURN(UniqueFd object, OpenObject(directory_.get(), id));
-  if (sys::ExistsAt(object.get(), kRecord)) {
-    return absl::AlreadyExistsError("there is one");
-  }
+  ASSIGN_OR_RETURN(const bool has_record, HasRecord(object.get()));
+  if (has_record) return absl::AlreadyExistsError("there is one");
   // The directory's name before the record: a record that was reported as kept
   // must not lose the way to it.
   RETURN_IF_ERROR(SyncDirectory());
@@ -162,7 +172,8 @@ absl::Status RecordStore::Write(absl::string_view id,
   RETURN_IF_ERROR(CheckId(id)) << "write record";
   RETURN_IF_ERROR(CheckSize(payload)) << what;
   ASSIGN_OR_RETURN(UniqueFd object, OpenObject(directory_.get(), id), what);
-  if (!sys::ExistsAt(object.get(), kRecord)) {
+  ASSIGN_OR_RETURN(const bool has_record, HasRecord(object.get()), what);
+  if (!has_record) {
     return absl::NotFoundError(absl::StrCat(what, ": there is none"));
   }
   // Several times as fast as writing it anew: a rename over a file makes ext4

@@ -262,28 +262,37 @@ work::Task<absl::Status> Launcher::PinNamespaces(PinRequest request) {
   for (const auto& [key, value] : request.sysctls) {
     pin.sysctls.emplace_back(SysctlPath(key), value);
   }
-  std::optional<ShimProcess> spare =
-      spare_namespaces_->Take(pin, request.run_dir_fd);
-  if (!spare.has_value()) {
+  auto start = [&] {
     std::vector<int> donated;
     donated.push_back(request.run_dir_fd);
-    CO_ASSIGN_OR_RETURN(
-        spare, StartShim(binary_.get(), shim::PinArguments(pin), donated),
-        "execute the shim");
-  }
-  ShimProcess shim = *std::move(spare);
-  if (request.meanwhile) request.meanwhile();
-  absl::StatusOr<Incoming> answer =
-      co_await AwaitMessage(loop_, executor_, shim.socket.get(),
-                            shim.pidfd.get(), options_.pin_timeout);
-  absl::Status status = answer.status();
-  if (!answer.ok()) {
-    co_await End(std::move(shim), absl::ZeroDuration());
-  } else if (answer->envelope.has_error()) {
-    status = StatusOfError(answer->envelope.error());
-  } else if (!answer->envelope.has_done()) {
-    status = absl::InternalError(
+    return StartShim(binary_.get(), shim::PinArguments(pin), donated);
+  };
+  auto await_pinned = [this](ShimProcess shim) -> work::Task<absl::Status> {
+    absl::StatusOr<Incoming> answer =
+        co_await AwaitMessage(loop_, executor_, shim.socket.get(),
+                              shim.pidfd.get(), options_.pin_timeout);
+    if (!answer.ok()) {
+      co_await End(std::move(shim), absl::ZeroDuration());
+      co_return answer.status();
+    }
+    if (answer->envelope.has_error()) {
+      co_return StatusOfError(answer->envelope.error());
+    }
+    if (answer->envelope.has_done()) co_return absl::OkStatus();
+    co_return absl::InternalError(
         absl::StrCat("unexpected answer ", answer->envelope.body_case()));
+  };
+  std::optional<ShimProcess> shim =
+      spare_namespaces_->Take(pin, request.run_dir_fd);
+  const bool is_spare = shim.has_value();
+  if (!is_spare) CO_ASSIGN_OR_RETURN(shim, start(), "execute the shim");
+  if (request.meanwhile) request.meanwhile();
+  absl::Status status = co_await await_pinned(*std::move(shim));
+  if (!status.ok() && is_spare) {
+    // What failed when they were made ahead need not fail now.
+    LOG(WARNING) << "namespaces made ahead, now made anew: " << status;
+    CO_ASSIGN_OR_RETURN(shim, start(), "execute the shim");
+    status = co_await await_pinned(*std::move(shim));
   }
   CO_RETURN_IF_ERROR(status) << "pin namespaces";
   MakeNamespacesLater(std::move(pin));
