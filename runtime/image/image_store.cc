@@ -114,7 +114,7 @@ absl::StatusOr<std::unique_ptr<ImageStore>> ImageStore::Open(
   store->records_ =
       state::RecordStore::Open(std::move(images), sys::Durability::kPowerCut);
   RETURN_IF_ERROR(store->Load(problems));
-  RETURN_IF_ERROR(store->SettleTags());
+  store->SettleTags();
   RETURN_IF_ERROR(store->CollectGarbage(in_use));
   return store;
 }
@@ -283,7 +283,7 @@ absl::Status ImageStore::Keep(ImageRecord* image) {
 }
 
 // What a move of a tag that was cut short has left.
-absl::Status ImageStore::SettleTags() {
+void ImageStore::SettleTags() {
   absl::MutexLock change(&changes_);
   std::vector<ImageRecord> images = List();
   std::stable_sort(images.begin(), images.end(),
@@ -294,12 +294,12 @@ absl::Status ImageStore::SettleTags() {
   for (size_t owner = 0; owner < images.size(); ++owner) {
     for (size_t i = owner + 1; i < images.size(); ++i) {
       if (!TakeTags(images[owner], &images[i])) continue;
-      RETURN_IF_ERROR(Write(&images[i]));
+      // Where the disk is full, the next start finds it as it is.
+      Write(&images[i]).IgnoreError();
       absl::MutexLock lock(&mutex_);
       images_[images[i].id()].record = images[i];
     }
   }
-  return absl::OkStatus();
 }
 
 void ImageStore::SyncAhead() const {
