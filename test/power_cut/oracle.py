@@ -153,6 +153,9 @@ class Oracle:
         images = life.images
         for pod in test.list_pods():
             test.remove_pod(pod.id)
+        # Those whose pod's record was lost.
+        for container in test.list_containers():
+            test.remove(container.id)
         names = list(images.pulls)
         images.registry.requests.clear()
         life.at_once(
