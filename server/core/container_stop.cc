@@ -39,7 +39,12 @@ work::Task<bool> WaitForEnd(Node& node, std::string id,
                             absl::Duration patience) {
   work::OneShot<bool> ended = node.exits.Watch(id);
   absl::StatusOr<ContainerPtr> container = node.containers.Get(id);
-  if (!container.ok() || !HasProcesses(**container)) co_return true;
+  if (!container.ok() || !HasProcesses(**container)) {
+    // Its end may have been told before the watch was there, which nobody would
+    // take away any more.
+    node.exits.NoteEnd(id);
+    co_return true;
+  }
   work::Timeout timer =
       node.loop.SetTimeout(patience, [ended] { ended.Set(false); });
   co_return co_await ended.Wait();
