@@ -114,7 +114,8 @@ absl::StatusOr<std::unique_ptr<ImageStore>> ImageStore::Open(
   store->records_ =
       state::RecordStore::Open(std::move(images), sys::Durability::kPowerCut);
   RETURN_IF_ERROR(store->Load(problems));
-  store->SettleTags();
+  // Where the disk is full, the next start finds it as it is.
+  store->SettleTags().IgnoreError();
   RETURN_IF_ERROR(store->CollectGarbage(in_use));
   return store;
 }
@@ -283,7 +284,7 @@ absl::Status ImageStore::Keep(ImageRecord* image) {
 }
 
 // What a move of a tag that was cut short has left.
-void ImageStore::SettleTags() {
+absl::Status ImageStore::SettleTags() {
   absl::MutexLock change(&changes_);
   std::vector<ImageRecord> images = List();
   std::stable_sort(images.begin(), images.end(),
@@ -291,15 +292,16 @@ void ImageStore::SettleTags() {
                      return a.revision() > b.revision();
                    });
   if (!images.empty()) revision_ = images.front().revision();
+  absl::Status first;
   for (size_t owner = 0; owner < images.size(); ++owner) {
     for (size_t i = owner + 1; i < images.size(); ++i) {
       if (!TakeTags(images[owner], &images[i])) continue;
-      // Where the disk is full, the next start finds it as it is.
-      Write(&images[i]).IgnoreError();
+      first.Update(Write(&images[i]));
       absl::MutexLock lock(&mutex_);
       images_[images[i].id()].record = images[i];
     }
   }
+  return first;
 }
 
 void ImageStore::SyncAhead() const {

@@ -137,7 +137,7 @@ class ImageStore {
   absl::StatusOr<const Entry*> Lookup(absl::string_view ref) const
       ABSL_SHARED_LOCKS_REQUIRED(mutex_);
   void NoteCompleteness();
-  void SettleTags();
+  absl::Status SettleTags();
   // On the disk alone.
   absl::Status Write(record::ImageRecord* image)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(changes_);
