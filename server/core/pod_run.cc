@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
+#include "absl/time/time.h"
 #include "glog/logging.h"
 #include "runtime/base/id.h"
 #include "runtime/base/status.h"
