@@ -53,7 +53,7 @@ class Sweeper:
         if self.process.stdout.readline() != "ready\n":
             raise AssertionError(f"{SWEEPER} ended with {self.process.wait()}")
         self.has_hit = threading.Event()
-        self.reader = threading.Thread(target=self._read)
+        self.reader = threading.Thread(target=self._read, daemon=True)
         self.reader.start()
 
     def _read(self):
@@ -88,7 +88,8 @@ class Attempt:
     def __init__(self, operation):
         self.answer = None
         self.error = None
-        self._thread = threading.Thread(target=self._run, args=(operation,))
+        self._thread = threading.Thread(target=self._run, args=(operation,),
+                                        daemon=True)
         self._thread.start()
 
     def _run(self, operation):
