@@ -383,12 +383,14 @@ absl::Status ImageStore::Remove(absl::string_view ref,
   {
     absl::MutexLock change(&changes_);
     absl::StatusOr<ImageRecord> image = ResolveAny(ref);
-    if (absl::IsNotFound(image.status())) return absl::OkStatus();
-    if (!image.ok()) return image.status();
-    ASSIGN_OR_RETURN(std::string id, RecordId(image->id()));
-    RETURN_IF_ERROR(records_->Remove(id)) << "image " << image->id();
-    absl::MutexLock lock(&mutex_);
-    images_.erase(image->id());
+    // Repeated after an error: what that left goes now.
+    if (!absl::IsNotFound(image.status())) {
+      RETURN_IF_ERROR(image);
+      ASSIGN_OR_RETURN(std::string id, RecordId(image->id()));
+      RETURN_IF_ERROR(records_->Remove(id)) << "image " << image->id();
+      absl::MutexLock lock(&mutex_);
+      images_.erase(image->id());
+    }
   }
   return CollectGarbage(in_use);
 }

@@ -214,6 +214,15 @@ TEST_F(ImageStoreTest, LayersInUseOutliveTheirImage) {
   EXPECT_FALSE(HasLayer("used"));
 }
 
+TEST_F(ImageStoreTest, ARepeatedRemovalTakesWhatTheFirstHasLeft) {
+  Put("a", {"used"}, {kBusybox});
+  const LayerInUse in_use = [](const std::string&) { return true; };
+  ASSERT_OK(store_->Remove("busybox", in_use));
+  EXPECT_TRUE(HasLayer("used"));
+  ASSERT_OK(store_->Remove("busybox", nullptr));
+  EXPECT_FALSE(HasLayer("used"));
+}
+
 TEST_F(ImageStoreTest, HeldContentOutlivesACollection) {
   Put("a", {"l1"}, {kBusybox});
   ASSERT_OK_AND_ASSIGN(record::ImageRecord image, store_->Resolve("busybox"));
