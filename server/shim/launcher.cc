@@ -285,7 +285,9 @@ work::Task<absl::Status> Launcher::PinNamespaces(PinRequest request) {
   std::optional<ShimProcess> shim =
       spare_namespaces_->Take(pin, request.run_dir_fd);
   const bool is_spare = shim.has_value();
-  if (!is_spare) CO_ASSIGN_OR_RETURN(shim, start(), "execute the shim");
+  if (!is_spare) {
+    CO_ASSIGN_OR_RETURN(shim, start(), "execute the shim");
+  }
   if (request.meanwhile) request.meanwhile();
   absl::Status status = co_await await_pinned(*std::move(shim));
   if (!status.ok() && is_spare) {
