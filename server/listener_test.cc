@@ -72,9 +72,7 @@ class NoDescriptors {
 
 class ListenerTest : public ::testing::Test {
  protected:
-  void Listen() {
-    ASSERT_OK_AND_ASSIGN(listener_, Listener::Listen(path_));
-  }
+  void Listen() { ASSERT_OK_AND_ASSIGN(listener_, Listener::Listen(path_)); }
   void Begin() {
     ASSERT_OK(listener_->Begin([this](UniqueFd connection) {
       absl::MutexLock lock(&mutex_);

@@ -57,9 +57,8 @@ work::Task<absl::Status> KillCgroup(Node& node, std::string path) {
         ASSIGN_OR_RETURN(cgroup::Manager cgroup,
                          cgroup::Manager::For(node.cgroups, path));
         RETURN_IF_ERROR(cgroup.Kill());
-        ASSIGN_OR_RETURN(
-            cgroup::Manager pod,
-            cgroup::Manager::For(node.cgroups, PodCgroupOf(path)));
+        ASSIGN_OR_RETURN(cgroup::Manager pod,
+                         cgroup::Manager::For(node.cgroups, PodCgroupOf(path)));
         return pod.Thaw();
       });
 }
@@ -86,8 +85,8 @@ work::Task<bool> EndGracefully(Node& node, const record::ContainerRecord& of,
   }
   absl::Status sent = co_await shim->Signal(signal, /*all=*/false);
   LOG_IF(INFO, !sent.ok()) << "stop container " << id << ": " << sent;
-  co_return co_await WaitForEnd(
-      node, id, std::max(time_left(), absl::ZeroDuration()));
+  co_return co_await WaitForEnd(node, id,
+                                std::max(time_left(), absl::ZeroDuration()));
 }
 
 // CREATED: it never ran and never will.

@@ -69,11 +69,10 @@ Session::Answer Session::Send(shim::Envelope request, std::vector<UniqueFd> fds,
     request.set_id(id);
     sent = SendOrQueue(std::move(request), std::move(fds));
     if (sent.ok()) {
-      pending_.emplace(
-          id, Pending{answer,
-                      sys::EpollLoop::BootNanos() +
-                          absl::ToInt64Nanoseconds(timeout),
-                      std::move(exec_id)});
+      pending_.emplace(id, Pending{answer,
+                                   sys::EpollLoop::BootNanos() +
+                                       absl::ToInt64Nanoseconds(timeout),
+                                   std::move(exec_id)});
       arm = !std::exchange(sweeping_, true);
     }
   }

@@ -25,8 +25,7 @@ Executor::~Executor() {
 }
 
 absl::Status Executor::AddThread() {
-  ASSIGN_OR_RETURN(std::thread thread,
-                   make_thread_(name_, [this] { Work(); }));
+  ASSIGN_OR_RETURN(std::thread thread, make_thread_(name_, [this] { Work(); }));
   threads_.push_back(std::move(thread));
   return absl::OkStatus();
 }

@@ -45,12 +45,13 @@ absl::StatusOr<std::unique_ptr<LoopThread>> LoopThread::Start(
   ASSIGN_OR_RETURN(std::unique_ptr<sys::EpollLoop> loop,
                    sys::EpollLoop::Create(), "make the loop of " << name);
   std::unique_ptr<LoopThread> thread(new LoopThread(std::move(loop), executor));
-  ASSIGN_OR_RETURN(
-      thread->thread_, StartThread(name, [loop = thread->loop_.get()] {
-        absl::Status ended = loop->Run();
-        // Without this thread nothing is heard of any container any more.
-        CHECK(ended.ok()) << ended;
-      }));
+  ASSIGN_OR_RETURN(thread->thread_,
+                   StartThread(name, [loop = thread->loop_.get()] {
+                     absl::Status ended = loop->Run();
+                     // Without this thread nothing is heard of any container
+                     // any more.
+                     CHECK(ended.ok()) << ended;
+                   }));
   return thread;
 }
 

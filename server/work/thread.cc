@@ -27,8 +27,8 @@ absl::StatusOr<std::thread> StartThread(const std::string& name,
   } catch (const std::system_error& error) {
     // pthread_create(3): EAGAIN, whichever limit it was. That of the status is
     // not UNAVAILABLE, for it is not the other side that is missing.
-    return absl::ResourceExhaustedError(absl::StrCat(
-        "start thread ", name, ": ", error.code().message()));
+    return absl::ResourceExhaustedError(
+        absl::StrCat("start thread ", name, ": ", error.code().message()));
   }
 }
 

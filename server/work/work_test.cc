@@ -135,8 +135,7 @@ TEST(Executor, OneThreadDoesTheWorkOfThoseThatCannotBeMade) {
 
 TEST(Executor, TellsThatItHasNoThreadAtAll) {
   Executor executor("test", 4, AtMost(0));
-  EXPECT_THAT(executor.Begin(),
-              StatusIs(absl::StatusCode::kResourceExhausted));
+  EXPECT_THAT(executor.Begin(), StatusIs(absl::StatusCode::kResourceExhausted));
 }
 
 TEST(Executor, TheFirstThreadStaysWithoutWork) {
