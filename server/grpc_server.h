@@ -29,8 +29,8 @@ class GrpcServer {
  public:
   // Serves from when this returns; but while services.start tells of something
   // that is done, most calls are held back (start_gate.h) until EndStart. The
-  // socket has mode 0600 (listener.h). Calls are counted in `metrics`, which may
-  // be null.
+  // socket has mode 0600 (listener.h). Calls are counted in `metrics`, which
+  // may be null.
   static absl::StatusOr<std::unique_ptr<GrpcServer>> Start(
       const std::string& socket_path, cri::Services& services,
       metrics::Metrics* metrics = nullptr);

@@ -32,8 +32,8 @@ work::Task<absl::Status> StopPod(Node& node, record::PodRecord pod);
 // StopPod, then containers, cgroup, run directory, and last the record.
 work::Task<absl::Status> RemovePod(Node& node, record::PodRecord pod);
 
-// Whether the namespaces that the pod has for itself are pinned (still). Unknown
-// counts as so.
+// Whether the namespaces that the pod has for itself are pinned (still).
+// Unknown counts as so.
 bool HasNamespaces(const Node& node, const record::PodRecord& pod);
 
 // Unmounts the namespaces pinned below the run directory of pod `id` and its

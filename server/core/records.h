@@ -1,5 +1,5 @@
-// Records on disk and in the index, in that order: the truth first. But what has
-// happened is known even while the disk refuses it.
+// Records on disk and in the index, in that order: the truth first. But what
+// has happened is known even while the disk refuses it.
 //
 // Each call replaces one record atomically (runtime/state). Blocks for a few
 // file system calls. Thread safety: any thread, but one writer per object at a
