@@ -14,7 +14,7 @@ constexpr double kStandardErrors = 3;
 
 Slope SlopeOf(const std::vector<Reading>& readings, double least) {
   const std::span<const Reading> judged =
-      std::span(readings).subspan(readings.size() / 4);
+      std::span(readings).subspan(readings.size() / 2);
   if (judged.size() < kFewest) return {};
   const auto count = static_cast<double>(judged.size());
   double mean_x = 0;

@@ -30,9 +30,10 @@ struct Slope {
   Verdict verdict = Verdict::kUnknown;
 };
 
-// What is made once, at first use, is no growth: the first quarter of the
-// readings is left out. What is left must be five at least. It grows if the
-// slope is above the noise and makes `least` of all operations together.
+// What is made once, at first use or at the first peak, is no growth: the first
+// half of the readings is left out. What is left must be five at least. It
+// grows if the slope is above the noise and makes `least` of all operations
+// together.
 Slope SlopeOf(const std::vector<Reading>& readings, double least);
 
 }  // namespace gantry::bench

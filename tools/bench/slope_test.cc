@@ -45,21 +45,21 @@ TEST(Slope, ALeakIsSeenThroughNoise) {
 }
 
 TEST(Slope, WhatWarmsUpIsFlat) {
-  const auto warm = [](int i) { return i < 5 ? 100.0 * i : 500.0; };
+  const auto warm = [](int i) { return i < 10 ? 100.0 * i : 1000.0; };
   EXPECT_EQ(SlopeOf(Readings(20, warm), 1).verdict, Verdict::kFlat);
 }
 
 TEST(Slope, LessThanWhatMattersIsFlat) {
   const auto slow = [](int i) { return 10.0 * i; };
-  EXPECT_EQ(SlopeOf(Readings(20, slow), 141).verdict, Verdict::kFlat);
-  EXPECT_EQ(SlopeOf(Readings(20, slow), 139).verdict, Verdict::kGrows);
+  EXPECT_EQ(SlopeOf(Readings(20, slow), 91).verdict, Verdict::kFlat);
+  EXPECT_EQ(SlopeOf(Readings(20, slow), 89).verdict, Verdict::kGrows);
 }
 
 TEST(Slope, TooLittleTellsNothing) {
   const auto any = [](int i) { return 1.0 * i; };
   EXPECT_EQ(SlopeOf({}, 1).verdict, Verdict::kUnknown);
-  EXPECT_EQ(SlopeOf(Readings(5, any), 1).verdict, Verdict::kUnknown);
-  EXPECT_EQ(SlopeOf(Readings(6, any), 1).verdict, Verdict::kGrows);
+  EXPECT_EQ(SlopeOf(Readings(8, any), 1).verdict, Verdict::kUnknown);
+  EXPECT_EQ(SlopeOf(Readings(9, any), 1).verdict, Verdict::kGrows);
   // Nobody did anything.
   EXPECT_EQ(SlopeOf(std::vector<Reading>(20), 1).verdict, Verdict::kUnknown);
 }
