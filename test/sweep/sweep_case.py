@@ -31,7 +31,7 @@ from gantry_server import image_file
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 SWEEPER = os.environ.get("GANTRY_SYSCALL_SWEEPER", HERE + "/syscall-sweeper")
-POINTS = os.environ.get("GANTRY_SWEEP_POINTS", "6")
+POINTS = os.environ.get("GANTRY_SWEEP_POINTS", "4")
 SEED = int(os.environ.get("GANTRY_SWEEP_SEED", str(time.time_ns() & 0xffffff)))
 PART, PARTS = map(int, os.environ.get("GANTRY_SWEEP_FROM", "0/1").split("/"))
 # So long without a call that counts: what is done after an answer is done.
@@ -194,9 +194,10 @@ class SweepCase(sweep_oracle.Oracle, gantry_case.GantryCase):
         self.hit = sweeper.hit
         return attempt, state
 
-    def sweep(self, verb, blow, options, wanted=POINTS):
-        """Blows of one kind, named `blow`, at a verb's calls."""
-        calls = self.count(verb, *options)
+    def sweep(self, verb, blow, options, wanted=POINTS, calls=None):
+        """Blows of one kind, named `blow`, at a verb's calls (so many, if they
+        were counted)."""
+        calls = calls or self.count(verb, *options)
         problems, missed = [], 0
         chosen = points(calls, wanted, random.Random(f"{SEED} {blow}"))
         for at in chosen:
