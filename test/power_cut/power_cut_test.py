@@ -32,7 +32,7 @@ from leases import Leases
 from life import Images, Life
 from oracle import Oracle
 
-CUTS = int(os.environ.get("GANTRY_POWER_CUTS", "60"))
+CUTS = int(os.environ.get("GANTRY_POWER_CUTS", "48"))
 SEED = int(os.environ.get("GANTRY_TEST_SEED", str(time.time_ns() & 0xffffff)))
 WAYS = os.environ.get("GANTRY_POWER_CUT_WAYS", "").split() or disk_model.WAYS
 BOOT_ID = "/proc/sys/kernel/random/boot_id"
