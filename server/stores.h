@@ -22,8 +22,8 @@ struct Stores {
 
 // The directories of `paths` exist. Blocks on the disk. Image layers that a
 // container's record names are kept, whether their image is or not: all records
-// of containers are read for that. FAILED_PRECONDITION, and nothing is touched, if
-// a record is of a newer program.
+// of containers are read for that. FAILED_PRECONDITION, and nothing is touched,
+// if a record is of a newer program.
 absl::StatusOr<Stores> OpenStores(const core::Paths& paths);
 
 }  // namespace gantry::server

@@ -36,6 +36,10 @@ inline constexpr char kPinMode[] = "pin";
 inline constexpr char kStartedAhead[] = "(made ahead)";
 inline constexpr size_t kShownIdLength = sizeof(kStartedAhead) - 1;
 
+// On the handshake, by a shim that was started ahead: it will take a message.
+// No envelope is this one byte.
+inline constexpr char kReady[] = "R";
+
 // On the handshake, where the plan has the shim await its placement in a
 // cgroup: a message of this one byte, which no envelope is.
 inline constexpr char kPlaced[] = "P";

@@ -25,7 +25,8 @@ int main(int argc, char** argv) {
   if (argc < 2) return Usage();
   const absl::string_view mode = argv[1];
   if (mode == gantry::shim::kContainerMode) {
-    const int status = gantry::shim::RunContainerMode(argc > 2 ? argv[2] : nullptr);
+    const int status =
+        gantry::shim::RunContainerMode(argc > 2 ? argv[2] : nullptr);
 #ifdef __SANITIZE_ADDRESS__
     // LeakSanitizer looks at the process from a clone of it. The clones of a
     // shim that has joined a PID namespace are born there, where they cannot

@@ -287,8 +287,7 @@ bool ContainerService::WasStartTold(const std::string& id) {
 
 work::Task<void> ContainerService::AcknowledgeStart(std::string id) {
   absl::StatusOr<ContainerPtr> container = node_.containers.Get(id);
-  if (!container.ok() || !(*container)->start_unacknowledged()) co_return;
-  id = (*container)->id();
+  if (container.ok()) id = (*container)->id();
   co_await node_.loop.Sleep(kAcknowledgeDelay);
   container = node_.containers.Get(id);
   absl::Status noted;

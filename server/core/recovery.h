@@ -42,10 +42,10 @@ PodFate FateOf(const record::PodRecord& pod, const std::string& boot_id);
 // Loads all records into the index; then pods in parallel, each after its
 // containers, at last the sweep. A damaged record is set aside and costs its
 // object only. `new_boot`: no server has come so far since the machine was
-// started. Then a damaged record is what a power cut leaves of one that was just
-// written, of a container that is gone with its boot: it is removed with all
-// that was the object's. Fails only if nothing can be served: the directories
-// are unreadable.
+// started. Then a damaged record is what a power cut leaves of one that was
+// just written, of a container that is gone with its boot: it is removed with
+// all that was the object's. Fails only if nothing can be served: the
+// directories are unreadable.
 //
 // A shim that does not answer holds this up for a few seconds; after that it
 // holds up its own pod alone, whose lock is kept until the container is found

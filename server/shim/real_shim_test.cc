@@ -192,12 +192,19 @@ class RealShimTest : public ::testing::Test {
     return spec;
   }
 
-  // Nothing: none came in time.
+  // One that can be taken. Nothing: none came in time.
   std::optional<pid_t> AwaitSpareShim() {
-    for (int i = 0; i < 500 && !launcher_->SpareShimPid().has_value(); ++i) {
+    for (int i = 0; i < 500; ++i) {
+      const std::optional<pid_t> spare = launcher_->SpareShimPid();
+      // It has its name after it has said that it is there.
+      if (spare.has_value() &&
+          sys::ReadFileAt(AT_FDCWD, absl::StrCat("/proc/", *spare, "/comm"))
+                  .value_or("") == "gantry-ahead\n") {
+        return spare;
+      }
       absl::SleepFor(absl::Milliseconds(10));
     }
-    return launcher_->SpareShimPid();
+    return std::nullopt;
   }
 
   UniqueFd RunDir(const std::string& id) {
@@ -503,6 +510,20 @@ TEST_F(RealShimTest, AShimThatWasKilledAheadIsPassedOver) {
     ASSERT_OK(Await(launched.client->Signal(SIGKILL, false)));
     end.Get();
   }
+}
+
+TEST_F(RealShimTest, AProgramThatDoesNotWaitIsNotTaken) {
+  // As a shim of before: it ends at once.
+  ASSERT_OK_AND_ASSIGN(UniqueFd binary,
+                       sys::OpenAt(AT_FDCWD, kBusybox, O_RDONLY));
+  SpareShim spare(std::move(binary));
+  ASSERT_OK(spare.Make());
+  // Whether it has not begun yet or is gone.
+  for (int i = 0; i < 500 && spare.pid().has_value(); ++i) {
+    EXPECT_FALSE(spare.Take("c", {}).has_value());
+    absl::SleepFor(absl::Milliseconds(10));
+  }
+  EXPECT_FALSE(spare.pid().has_value());
 }
 
 TEST_F(RealShimTest, AShimStartedAheadGoesWithTheServer) {

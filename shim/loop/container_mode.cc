@@ -114,6 +114,7 @@ int RunContainerMode(char* shown_id) {
   absl::Status status;
   if (ahead) {
     status = KeepOnlyFds(kHandshakeFd + 1);
+    if (status.ok()) status = sys::Send(kHandshakeFd, kReady);
     if (status.ok()) status = ShieldOwnProcess(kAheadName);
     if (!status.ok()) return FailEarly(status);
     absl::StatusOr<bool> needed = AwaitDonation(shown_id);
