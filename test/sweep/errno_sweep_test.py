@@ -3,7 +3,6 @@ killed by that, the client is told what failed and of which error, the repeated
 request succeeds, and nothing is left over, no descriptor either."""
 
 import os
-import re
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -49,48 +48,6 @@ class ErrnoSweep(sweep_case.SweepCase):
             problems += self.sweep(verb, error, ("--error", error), wanted,
                                    counted.get(error, counted["EIO"]))
         self.assertEqual(problems, [])
-
-    # -- what the sweep has found
-
-    def strike_at(self, pick, verb, error, call):
-        """At the first (pick: min) or last (max) of the verb's calls that
-        matches."""
-        self.error = error
-        self.count(verb, "--error", error)
-        at = pick(number for number, each in enumerate(self.calls, 1)
-                  if re.match(call, each))
-        attempt, state = self.strike(verb, at, "--error", error)
-        self.assertRegex(self.hit, call)
-        return attempt, state
-
-    def test_what_fails_ahead_is_not_the_next_pods_error(self):
-        verb = sweep_verbs.RunPodSandbox()
-        attempt, state = self.strike_at(
-            max, verb, "EIO", "pin write /proc/sys/net/")
-        self.assertIsNone(attempt.error)
-        verb.converge(self, state, attempt)
-        self.make_pod()
-        self.assertIn("made ahead, now made anew", self.server.log())
-        self.clear()
-
-    def test_a_removal_that_failed_midway_is_finished_when_repeated(self):
-        # The layer is removed with the record beside it.
-        verb = sweep_verbs.RemoveContainer()
-        attempt, state = self.strike_at(
-            max, verb, "EBUSY", "server unlinkat .*/containers/[0-9a-f]*/upper")
-        self.assertIn("EBUSY", attempt.told)
-        verb.converge(self, state, attempt)
-        self.clear()
-
-    def test_a_record_that_cannot_be_looked_at_is_not_taken_for_none(self):
-        # NOT_FOUND tells a client that there is no such container.
-        verb = sweep_verbs.StartContainer()
-        attempt, state = self.strike_at(
-            min, verb, "ENOMEM", "server newfstatat .*/record$")
-        self.assertTrue(attempt.told.startswith("RESOURCE_EXHAUSTED"),
-                        attempt.told)
-        verb.converge(self, state, attempt)
-        self.clear()
 
 
 def method(verb):
