@@ -85,6 +85,23 @@ absl::StatusOr<LayerInfo> Decode(const std::string& name,
       .committed = true};
 }
 
+// Some may have been renamed by an attempt that failed after that.
+absl::Status RemoveNamed(int dir, const std::vector<std::string>& names) {
+  // The record goes away with the name: never a record without its layer,
+  for (const std::string& name : names) {
+    const absl::Status renamed = sys::RenameAt(dir, name, dir, Removed(name));
+    if (!renamed.ok() && !absl::IsNotFound(renamed)) return renamed;
+  }
+  // nor after a power cut: what is removed below may come to the disk sooner
+  // than the names, and a container's record that comes back would keep what is
+  // left for a whole layer.
+  RETURN_IF_ERROR(sys::FsyncFd(dir, "the layers' directory"));
+  for (const std::string& name : names) {
+    RETURN_IF_ERROR(sys::RemoveTreeAt(dir, Removed(name)));
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 LayerDraft::LayerDraft(LayerStore* store, std::string name, UniqueFd fs)
@@ -122,7 +139,7 @@ absl::Status LayerStore::Recover(const LayerInUse& in_use,
   ASSIGN_OR_RETURN(std::vector<state::RecordStore::Listed> listed,
                    records_->List());
   std::vector<std::string> gone;
-  absl::MutexLock lock(&mutex_);
+  absl::ReleasableMutexLock lock(&mutex_);
   for (const state::RecordStore::Listed& item : listed) {
     last_number_ = std::max(last_number_, FromBase36(item.id));
     absl::StatusOr<LayerInfo> layer =
@@ -151,6 +168,7 @@ absl::Status LayerStore::Recover(const LayerInUse& in_use,
     ASSIGN_OR_RETURN(retired_[item.id], rootfs::UsageOf(kept->get()));
     RETURN_IF_ERROR(sys::UnlinkAt(dir_.get(), RecordOf(item.id)));
   }
+  lock.Release();
   return RemoveDirectories(gone);
 }
 
@@ -250,18 +268,12 @@ absl::Status LayerStore::Commit(const std::vector<Digest>& diff_ids) {
 absl::Status LayerStore::RemoveDirectories(
     const std::vector<std::string>& names) {
   if (names.empty()) return absl::OkStatus();
-  // The record goes away with the name: never a record without its layer,
-  for (const std::string& name : names) {
-    RETURN_IF_ERROR(sys::RenameAt(dir_.get(), name, dir_.get(), Removed(name)));
-  }
-  // nor after a power cut: what is removed below may come to the disk sooner
-  // than the names, and a container's record that comes back would keep what is
-  // left for a whole layer.
-  RETURN_IF_ERROR(sys::FsyncFd(dir_.get(), "the layers' directory"));
-  for (const std::string& name : names) {
-    RETURN_IF_ERROR(sys::RemoveTreeAt(dir_.get(), Removed(name)));
-  }
-  return absl::OkStatus();
+  const absl::Status removed = RemoveNamed(dir_.get(), names);
+  if (removed.ok()) return removed;
+  // Nobody finds them any more: the next removal goes on with them.
+  absl::MutexLock lock(&mutex_);
+  for (const std::string& name : names) retired_.try_emplace(name);
+  return removed;
 }
 
 std::optional<std::string> LayerStore::Forget(const Digest& diff_id,

@@ -160,6 +160,19 @@ TEST_F(LayerStoreTest, OfSeveralTheHeldAndTheUsedOneStay) {
   EXPECT_EQ(Entries(), 2u);
 }
 
+TEST_F(LayerStoreTest, WhatARemovalCouldNotTakeGoesWithTheNext) {
+  const std::string name = Publish(a_).name;
+  Publish(b_);
+  // Cannot be replaced by a rename: it is not empty.
+  const std::string in_the_way = ".old-" + name;
+  ASSERT_OK(sys::MkdirAllAt(dir_.fd(), in_the_way + "/file", 0755));
+  EXPECT_FALSE(store_->Remove({b_, a_}, nullptr).ok());
+  ASSERT_OK(sys::RemoveTreeAt(dir_.fd(), in_the_way));
+  EXPECT_NE(Entries(), 0u);
+  EXPECT_OK(store_->RemoveRetired(nullptr));
+  EXPECT_EQ(Entries(), 0u);
+}
+
 TEST_F(LayerStoreTest, TwinOfALayerGoesAtOpen) {
   Publish(a_);
   ASSERT_OK(store_->Commit({a_}));
