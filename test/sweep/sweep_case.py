@@ -31,7 +31,7 @@ from gantry_server import image_file
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 SWEEPER = os.environ.get("GANTRY_SYSCALL_SWEEPER", HERE + "/syscall-sweeper")
-POINTS = os.environ.get("GANTRY_SWEEP_POINTS", "4")
+POINTS = os.environ.get("GANTRY_SWEEP_POINTS", "2")
 SEED = int(os.environ.get("GANTRY_SWEEP_SEED", str(time.time_ns() & 0xffffff)))
 PART, PARTS = map(int, os.environ.get("GANTRY_SWEEP_FROM", "0/1").split("/"))
 # So long without a call that counts: what is done after an answer is done.
