@@ -280,7 +280,8 @@ work::Task<void> RecoverPods(Node& node, StartProgress& progress) {
   if (done) co_return;
   for (const std::string& id : waiting->Pods()) {
     LOG(WARNING) << "pod " << id
-                 << ": a shim does not answer; all other pods are served";
+                 << ": a shim or a network plugin does not answer; all other "
+                    "pods are served";
   }
 }
 
