@@ -1,6 +1,7 @@
 #include "shim/loop/container_mode.h"
 
 #include <malloc.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -131,10 +132,15 @@ int RunContainerMode(char* shown_id) {
     init::NoteStep("shim: read the plan", begun_at, begun);
     init::NoteStep("shim: shield the process", begun);
   }
-  const size_t donated = DonationOrder(**plan).size();
-  status = KeepOnlyFds(kFirstDonatedFd + static_cast<int>(donated));
-  if (status.ok()) status = ShieldOwnProcess(kName);
-  if (!status.ok()) return FailEarly(status);
+  if (ahead) {
+    // The rest was done before; what was received is close-on-exec.
+    prctl(PR_SET_NAME, kName);
+  } else {
+    const size_t donated = DonationOrder(**plan).size();
+    status = KeepOnlyFds(kFirstDonatedFd + static_cast<int>(donated));
+    if (status.ok()) status = ShieldOwnProcess(kName);
+    if (!status.ok()) return FailEarly(status);
+  }
 
   if (const int score = (*plan)->shim_oom_score_adj(); score != 0) {
     const absl::Status scored = SetOwnOomScore(score);
