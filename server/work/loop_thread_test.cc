@@ -147,7 +147,10 @@ TEST_F(LoopThreadTest, ManyThreadsSetAndCancelTimeouts) {
     });
   }
   for (std::thread& thread : threads) thread.join();
-  absl::SleepFor(absl::Milliseconds(20));
+  const absl::Time deadline = absl::Now() + absl::Seconds(20);
+  while (fired < 4 * 250 && absl::Now() < deadline) {
+    absl::SleepFor(absl::Milliseconds(1));
+  }
   Settle();
   EXPECT_GE(fired, 4 * 250);
   EXPECT_LE(fired, 4 * 500);
