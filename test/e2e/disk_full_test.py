@@ -336,7 +336,7 @@ class FullLog(DiskCase):
         container = self.make_container(
             self.make_pod(), "i=0; while [ $i -lt 3000 ]; do echo line $i; "
             "i=$((i + 1)); done; echo end; exit 4")
-        time.sleep(0.5)
+        time.sleep(0.5)  # in which it would have ended
         self.assertEqual(self.state(container), "RUNNING")
         full.free()
         self.assertEqual(self.wait_exited(container).exit_code, 4)

@@ -259,7 +259,10 @@ class Stubborn(gantry_case.GantryCase):
         container = self.deaf_container(
             "trap '' TERM; echo ready; exec <&- >&- 2>&-; "
             "while :; do sleep 1000; done")
-        time.sleep(0.3)
+        pid = self.pid(container)
+        wait_until(lambda: not {"0", "1", "2"} & set(
+            os.listdir(f"/proc/{pid}/fd")),
+                   "it has closed its streams")
         self.assertEqual(self.state(container), "RUNNING")
         self.assertEqual(self.assert_stops(container).exit_code, 137)
 
