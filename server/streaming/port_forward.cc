@@ -87,7 +87,7 @@ class PortForwardSession::Forward
   void OnSocket(int domain, absl::StatusOr<UniqueFd> socket);
   void OnConnected(int domain, absl::StatusOr<UniqueFd> socket);
   void Carry(UniqueFd socket);
-  void PodEnded();
+  void PodEnded(const absl::Status& end);
 
   // Null after Close.
   PortForwardSession* session_;
@@ -205,13 +205,17 @@ void PortForwardSession::Forward::Carry(UniqueFd socket) {
                 if (session_ == nullptr) return;
                 session_->link_->streams().Write(*data_, data);
               },
-          .ended = [this] { PodEnded(); }});
+          .ended = [this](const absl::Status& end) { PodEnded(end); }});
   in_pump_->Start(std::move(in));
   out_pump_->Start();
 }
 
-void PortForwardSession::Forward::PodEnded() {
+void PortForwardSession::Forward::PodEnded(const absl::Status& end) {
   if (session_ == nullptr) return;
+  if (!end.ok()) {
+    End(end);
+    return;
+  }
   session_->link_->streams().End(*data_);
   if (client_ended_) {
     End(absl::OkStatus());

@@ -6,7 +6,9 @@
 #include <chrono>
 #include <utility>
 
+#include "boost/asio/error.hpp"
 #include "boost/system/error_code.hpp"
+#include "runtime/base/status.h"
 
 namespace gantry::streaming {
 namespace {
@@ -23,6 +25,10 @@ constexpr size_t kReleaseBelow = 16 << 10;
 // passes through a terminal may arrive a moment after the exit.
 constexpr std::chrono::milliseconds kQuiet{200};
 
+absl::Status Unwatched(const error_code& failed) {
+  return ErrnoStatus(failed.value(), "watch an output");
+}
+
 void CloseQuietly(Descriptor& descriptor) {
   error_code ignored;
   descriptor.close(ignored);
@@ -36,15 +42,16 @@ OutputPump::OutputPump(boost::asio::io_context& io, UniqueFd fd,
   error_code failed;
   const int number = fd.Release();
   descriptor_.assign(number, failed);
-  // Cannot be watched: Start ends it.
-  if (failed) UniqueFd closes(number);
+  if (!failed) return;
+  assigned_ = Unwatched(failed);
+  UniqueFd closes(number);
 }
 
 void OutputPump::Start() {
   if (descriptor_.is_open()) {
     Wait();
   } else {
-    End();
+    End(assigned_);
   }
 }
 
@@ -68,18 +75,25 @@ void OutputPump::ArmQuiet() {
   if (stalled_) return;
   quiet_.expires_after(kQuiet);
   quiet_.async_wait([self = shared_from_this()](error_code cancelled) {
-    if (!cancelled && !self->stalled_) self->End();
+    if (!cancelled && !self->stalled_) self->End(absl::OkStatus());
   });
 }
 
 void OutputPump::Wait() {
   if (waiting_ || !descriptor_.is_open()) return;
   waiting_ = true;
-  descriptor_.async_wait(Descriptor::wait_read,
-                         [self = shared_from_this()](error_code failed) {
-                           self->waiting_ = false;
-                           if (!failed) self->Read();
-                         });
+  descriptor_.async_wait(
+      Descriptor::wait_read, [self = shared_from_this()](error_code failed) {
+        self->waiting_ = false;
+        if (failed == boost::asio::error::operation_aborted) {
+          return;
+        }
+        if (failed) {
+          self->End(Unwatched(failed));
+        } else {
+          self->Read();
+        }
+      });
 }
 
 void OutputPump::Read() {
@@ -92,8 +106,13 @@ void OutputPump::Read() {
   static thread_local char piece[kPiece];
   const ssize_t size =
       ::read(descriptor_.native_handle(), piece, sizeof(piece));
-  if (size == 0 || (size < 0 && errno != EAGAIN && errno != EINTR)) {
-    End();
+  // A terminal that nobody has open any more says EIO, a socket ECONNRESET.
+  if (size == 0 || (size < 0 && (errno == EIO || errno == ECONNRESET))) {
+    End(absl::OkStatus());
+    return;
+  }
+  if (size < 0 && errno != EAGAIN && errno != EINTR) {
+    End(ErrnoStatus(errno, "read an output"));
     return;
   }
   if (draining_) ArmQuiet();
@@ -105,11 +124,11 @@ void OutputPump::Read() {
   Wait();
 }
 
-void OutputPump::End() {
+void OutputPump::End(const absl::Status& end) {
   quiet_.cancel();
   CloseQuietly(descriptor_);
   Callbacks callbacks = std::exchange(callbacks_, Callbacks());
-  if (callbacks.ended) callbacks.ended();
+  if (callbacks.ended) callbacks.ended(end);
 }
 
 InputPump::InputPump(boost::asio::io_context& io, Callbacks callbacks)
@@ -196,11 +215,18 @@ void InputPump::Flush() {
     return;
   }
   waiting_ = true;
-  descriptor_.async_wait(Descriptor::wait_write,
-                         [self = shared_from_this()](error_code failed) {
-                           self->waiting_ = false;
-                           if (!failed && !self->broken_) self->Flush();
-                         });
+  descriptor_.async_wait(
+      Descriptor::wait_write, [self = shared_from_this()](error_code failed) {
+        self->waiting_ = false;
+        if (failed == boost::asio::error::operation_aborted || self->broken_) {
+          return;
+        }
+        if (failed) {
+          self->Break();
+        } else {
+          self->Flush();
+        }
+      });
 }
 
 void InputPump::Break() {

@@ -14,6 +14,7 @@
 #include <memory>
 #include <string>
 
+#include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "boost/asio/io_context.hpp"
 #include "boost/asio/posix/stream_descriptor.hpp"
@@ -29,9 +30,9 @@ class OutputPump : public std::enable_shared_from_this<OutputPump> {
     // Whether the client takes more now.
     std::function<bool()> has_room;
     std::function<void(absl::string_view data)> deliver;
-    // Once: everything was delivered (end of file, or an error, as a terminal
-    // ends with EIO). The descriptor is closed.
-    std::function<void()> ended;
+    // Once. OK: everything was delivered (end of file, or whoever wrote is
+    // gone); an error: it cannot be read further. The descriptor is closed.
+    std::function<void(const absl::Status& end)> ended;
   };
 
   // `fd`: non-blocking.
@@ -49,12 +50,14 @@ class OutputPump : public std::enable_shared_from_this<OutputPump> {
  private:
   void Wait();
   void Read();
-  void End();
+  void End(const absl::Status& end);
   void ArmQuiet();
 
   boost::asio::posix::stream_descriptor descriptor_;
   boost::asio::steady_timer quiet_;
   Callbacks callbacks_;
+  // Why the descriptor could not be had, if so.
+  absl::Status assigned_;
   bool waiting_ = false;
   bool stalled_ = false;
   bool draining_ = false;

@@ -17,6 +17,8 @@
 namespace gantry::streaming {
 namespace {
 
+using ::testing::HasSubstr;
+
 class PumpTest : public ::testing::Test {
  protected:
   void SetUp() override {
@@ -55,7 +57,11 @@ class PumpTest : public ::testing::Test {
                                   [this](absl::string_view data) {
                                     delivered_.append(data.data(), data.size());
                                   },
-                              .ended = [this] { ++ended_; }});
+                              .ended =
+                                  [this](const absl::Status& end) {
+                                    ++ended_;
+                                    end_ = end;
+                                  }});
   }
   std::shared_ptr<InputPump> MakeInput() {
     return std::make_shared<InputPump>(
@@ -71,6 +77,7 @@ class PumpTest : public ::testing::Test {
   bool has_room_ = true;
   std::string delivered_;
   int ended_ = 0;
+  absl::Status end_;
   std::vector<bool> holds_;
   size_t consumed_ = 0;
   int broken_ = 0;
@@ -87,6 +94,18 @@ TEST_F(PumpTest, OutputIsDeliveredToItsEnd) {
   RunToEnd();
   EXPECT_EQ(delivered_, "one two");
   EXPECT_EQ(ended_, 1);
+  EXPECT_FALSE(pump->open());
+}
+
+TEST_F(PumpTest, OutputThatCannotBeWatchedEndsWithTheReason) {
+  // epoll takes no regular file: EPERM, which Asio tells of when it waits.
+  pipe_.read.Reset(::open("/proc/self/exe", O_RDONLY | O_CLOEXEC));
+  ASSERT_TRUE(pipe_.read.valid());
+  auto pump = MakeOutput();
+  pump->Start();
+  RunToEnd();
+  EXPECT_EQ(ended_, 1);
+  EXPECT_THAT(end_.message(), HasSubstr("watch an output"));
   EXPECT_FALSE(pump->open());
 }
 

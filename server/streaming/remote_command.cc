@@ -155,10 +155,18 @@ std::shared_ptr<OutputPump> RemoteCommand::MakeOutput(UniqueFd fd, Slot slot) {
                 if (gone() || !slot.has_value()) return;
                 link_->streams().Write(*slot, data);
               },
-          .ended = [this, slot] { OnOutputEnded(slot); }});
+          .ended = [this, slot](
+                       const absl::Status& end) { OnOutputEnded(slot, end); }});
 }
 
-void RemoteCommand::OnOutputEnded(Slot slot) {
+void RemoteCommand::OnOutputEnded(Slot slot, const absl::Status& end) {
+  if (!end.ok() && !gone()) {
+    // What was written since would be lost, and nobody the wiser.
+    LOG(WARNING) << "streaming: " << end;
+    Finish(Annotate(end, "the program's output is lost"));
+    Abandon();
+    return;
+  }
   if (!gone() && slot.has_value()) link_->streams().End(*slot);
   if (--outputs_open_ == 0) OnOutputsEnded();
 }

@@ -46,7 +46,8 @@ class RemoteCommand : public Session,
   virtual void OnOutputsEnded() = 0;
   // Nobody reads the input any more.
   virtual void OnInputBroken() = 0;
-  // The client has gone before Finish: whatever runs for it shall end.
+  // The client has gone before Finish, or is told an error while it runs:
+  // whatever runs for it shall end.
   virtual void Abandon() = 0;
 
   // Connects the client's streams with these. Not if gone().
@@ -70,7 +71,7 @@ class RemoteCommand : public Session,
   bool AllThere() const;
   void MakeInput();
   std::shared_ptr<OutputPump> MakeOutput(UniqueFd fd, Slot slot);
-  void OnOutputEnded(Slot slot);
+  void OnOutputEnded(Slot slot, const absl::Status& end);
   void CloseAll();
 
   core::StreamService& service_;
