@@ -7,13 +7,20 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 
 #include "runtime/base/status.h"
 
 namespace gantry::shim {
+namespace {
+
+constexpr std::chrono::milliseconds kSoon{10};
+
+}  // namespace
 
 ChildSignal::~ChildSignal() {
   if (fd_.valid()) loop_.Remove(fd_.get());
+  loop_.CancelTimer(again_);
 }
 
 absl::Status ChildSignal::Begin() {
@@ -44,6 +51,11 @@ void ChildSignal::Reap() {
     int status = 0;
     const pid_t pid = waitpid(-1, &status, WNOHANG | __WALL);
     if (pid < 0 && errno == EINTR) continue;
+    if (pid < 0 && errno != ECHILD) {
+      loop_.CancelTimer(again_);
+      again_ = loop_.AddTimer(kSoon, [this] { Reap(); });
+      return;
+    }
     if (pid <= 0) return;
     reaped_(pid, status);
   }

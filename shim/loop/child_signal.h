@@ -29,7 +29,8 @@ class ChildSignal {
 
   absl::Status Begin();
 
-  // Reaps every child that has ended.
+  // Reaps every child that has ended. If the kernel has an error for that, then
+  // soon once more: another signal may not come.
   void Reap();
 
  private:
@@ -38,6 +39,7 @@ class ChildSignal {
   sys::EpollLoop& loop_;
   std::function<void(pid_t, int)> reaped_;
   UniqueFd fd_;
+  sys::EpollLoop::TimerId again_;
 };
 
 }  // namespace gantry::shim
