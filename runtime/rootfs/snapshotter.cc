@@ -1,5 +1,6 @@
 #include "runtime/rootfs/snapshotter.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -59,6 +60,32 @@ absl::Status MkdirIfMissing(int dirfd, const char* name, mode_t mode) {
     return ErrnoStatus(errno, absl::StrCat("chmod ", name));
   }
   return absl::OkStatus();
+}
+
+// Some file systems do not say in a listing.
+bool IsDirectory(int dir, const sys::DirEntry& entry) {
+  if (entry.type != DT_UNKNOWN) return entry.type == DT_DIR;
+  const absl::StatusOr<struct stat> info =
+      sys::StatAt(dir, entry.name, AT_SYMLINK_NOFOLLOW);
+  return info.ok() && S_ISDIR(info->st_mode);
+}
+
+absl::Status RemoveDirectories(int containers, const std::string& name) {
+  absl::StatusOr<UniqueFd> dir =
+      sys::OpenAt(containers, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+  if (absl::IsNotFound(dir.status())) return absl::OkStatus();
+  RETURN_IF_ERROR(dir);
+  ASSIGN_OR_RETURN(const std::vector<sys::DirEntry> entries,
+                   sys::ListDirAt(dir->get(), "."));
+  bool has_files = false;
+  for (const sys::DirEntry& entry : entries) {
+    if (IsDirectory(dir->get(), entry)) {
+      RETURN_IF_ERROR(sys::RemoveTreeAt(dir->get(), entry.name));
+    } else {
+      has_files = true;
+    }
+  }
+  return has_files ? absl::OkStatus() : sys::RmdirAt(containers, name);
 }
 
 }  // namespace
@@ -217,7 +244,7 @@ absl::Status Snapshotter::Remove(absl::string_view id) {
   if (limits_ != nullptr) {
     RETURN_IF_ERROR(limits_->Lift(name)) << "remove writable layer";
   }
-  RETURN_IF_ERROR(sys::RemoveTreeAt(containers_.get(), name));
+  RETURN_IF_ERROR(RemoveDirectories(containers_.get(), name));
   if (limits_ != nullptr) limits_->Release(name);
   return absl::OkStatus();
 }

@@ -59,7 +59,9 @@ class Snapshotter {
   absl::Status CountAsLayers(absl::string_view id, int directory);
   // Of upper only: what the container wrote. With a limit: what counts for it.
   absl::StatusOr<Usage> UsageOf(absl::string_view id) const;
-  // With all content. Unknown is OK; refuses to go into a mount.
+  // With all directories that are in its own. A file there is the caller's (the
+  // container's record): it stays, and the directory with it. Unknown is OK;
+  // refuses to go into a mount.
   absl::Status Remove(absl::string_view id);
   // Every id there is, half-made ones included.
   absl::StatusOr<std::vector<std::string>> List() const;

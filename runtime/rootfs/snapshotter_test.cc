@@ -101,6 +101,17 @@ TEST_F(SnapshotterTest, RemoveTakesAllAndKnowsNoUnknown) {
   EXPECT_THAT(snapshotter_->List(), IsOkAndHolds(IsEmpty()));
 }
 
+TEST_F(SnapshotterTest, RemoveLeavesTheRecordToItsOwner) {
+  ASSERT_OK(snapshotter_->Prepare("c1", {"1/fs"}));
+  ASSERT_OK(sys::MkdirAllAt(dir_.fd(), "containers/c1/volumes/a", 0755));
+  ASSERT_OK(
+      sys::OpenAt(dir_.fd(), "containers/c1/record", O_CREAT | O_WRONLY, 0600));
+  EXPECT_OK(snapshotter_->Remove("c1"));
+  EXPECT_TRUE(sys::ExistsAt(dir_.fd(), "containers/c1/record"));
+  EXPECT_FALSE(sys::ExistsAt(dir_.fd(), "containers/c1/upper"));
+  EXPECT_FALSE(sys::ExistsAt(dir_.fd(), "containers/c1/volumes"));
+}
+
 TEST_F(SnapshotterTest, UsageIsThatOfUpperOnly) {
   ASSERT_OK(snapshotter_->Prepare("c1", {"1/fs"}));
   ASSERT_OK_AND_ASSIGN(Usage before, snapshotter_->UsageOf("c1"));

@@ -138,6 +138,11 @@ void RecordStore::NoteSize(absl::string_view id, size_t bytes) {
   sizes_[id] = bytes;
 }
 
+void RecordStore::ForgetSize(absl::string_view id) {
+  absl::MutexLock lock(&mutex_);
+  sizes_.erase(id);
+}
+
 absl::StatusOr<bool> RecordStore::Append(int object, absl::string_view id,
                                          absl::string_view payload) {
   size_t size = 0;
@@ -205,7 +210,11 @@ absl::Status RecordStore::Remove(absl::string_view id) {
   RETURN_IF_ERROR(CheckId(id)) << "remove record";
   const std::string what = absl::StrCat("remove record ", id);
   absl::StatusOr<UniqueFd> object = OpenObject(directory_.get(), id);
-  if (absl::IsNotFound(object.status())) return absl::OkStatus();
+  if (absl::IsNotFound(object.status())) {
+    // Somebody else has removed it with what was in it.
+    ForgetSize(id);
+    return absl::OkStatus();
+  }
   RETURN_IF_ERROR(object) << what;
   // 1. all but the record: whoever fails here can still read what to remove
   ASSIGN_OR_RETURN(const std::vector<sys::DirEntry> entries,
@@ -215,10 +224,7 @@ absl::Status RecordStore::Remove(absl::string_view id) {
     RETURN_IF_ERROR(sys::RemoveTreeAt(object->get(), entry.name)) << what;
   }
   // 2. the record and the directory
-  {
-    absl::MutexLock lock(&mutex_);
-    sizes_.erase(id);
-  }
+  ForgetSize(id);
   RETURN_IF_ERROR(sys::RemoveTreeAt(directory_.get(), id)) << what;
   RETURN_IF_ERROR(SyncDirectory()) << what;
   return absl::OkStatus();

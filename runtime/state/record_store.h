@@ -82,6 +82,7 @@ class RecordStore {
   absl::StatusOr<bool> Append(int object, absl::string_view id,
                               absl::string_view payload);
   void NoteSize(absl::string_view id, size_t bytes);
+  void ForgetSize(absl::string_view id);
 
   UniqueFd directory_;
   sys::Durability durability_;
