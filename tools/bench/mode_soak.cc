@@ -35,8 +35,11 @@ constexpr absl::Duration kShortestRound = absl::Seconds(5);
 // Pages that an allocator keeps, blocks of a directory that was once larger.
 constexpr double kLeastBytes = 256 << 10;
 // What the end of a pod leaves to do (the kernel takes namespaces down in the
-// background, gantryd makes the next pod's ahead) is done by then.
-constexpr absl::Duration kSettle = absl::Seconds(3);
+// background, gantryd makes the next pod's ahead) is done by the first, and a
+// thread that is kept for the next burst of work has ended by the second. A
+// rest is no longer than the work before it.
+constexpr absl::Duration kShortestRest = absl::Seconds(3);
+constexpr absl::Duration kLongestRest = absl::Seconds(15);
 // Each worker has so many numbers for its pods and containers.
 constexpr int kNumbers = 2'000'000;
 
@@ -140,10 +143,11 @@ absl::Status Work(const ModeOptions& options, const LeakSources& sources,
   const double rounds =
       std::clamp(std::floor(absl::FDivDuration(options.soak, kShortestRound)),
                  1.0, kMostRounds);
+  const absl::Duration round = options.soak / rounds;
   const Stopwatch watch(options.soak);
   for (int i = 0; i < static_cast<int>(rounds); ++i) {
-    WorkOnce(options.soak / rounds, workers);
-    absl::SleepFor(kSettle);
+    WorkOnce(round, workers);
+    absl::SleepFor(std::clamp(round, kShortestRest, kLongestRest));
     ASSIGN_OR_RETURN(LeakCounters counters, ReadLeakCounters(sources));
     rests->push_back({Done(*workers), std::move(counters)});
     Tell(watch.Seconds(), rests->back().operations, rests->back().counters);
@@ -232,7 +236,7 @@ absl::Status Measure(const ModeOptions& options, const NamedServer& server,
                          staying);
     endpoints.push_back(std::move(own));
   }
-  RETURN_IF_ERROR(Wait(kSettle));
+  RETURN_IF_ERROR(Wait(kShortestRest));
   std::vector<Rest> rests(1);
   ASSIGN_OR_RETURN(rests[0].counters, ReadLeakCounters(watched.sources));
   std::cerr << "seed " << options.seed << "\n             operations  "
