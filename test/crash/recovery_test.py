@@ -88,7 +88,8 @@ class Recovery(gantry_case.GantryCase):
         seconds = self.server.restart()
         say(f"served without it after {seconds:.2f} s")
         self.assertGreater(seconds, START_PATIENCE)
-        self.assertIn(f"pod {pods[0]}: a shim does not answer",
+        self.assertIn(f"pod {pods[0]}: a shim or a network plugin does not "
+                      "answer",
                       self.server.log_since_launch())
         self.assertTrue(self.conditions()["RuntimeReady"].status)
 
