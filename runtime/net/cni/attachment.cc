@@ -11,6 +11,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/strip.h"
 #include "runtime/base/status.h"
 #include "runtime/json/json.h"
 #include "runtime/net/cni/names.h"
@@ -34,12 +35,6 @@ constexpr Suffix kSuffixes[] = {{"Ki", 0x1p10}, {"Mi", 0x1p20}, {"Gi", 0x1p30},
                                 {"n", 1e-9},    {"u", 1e-6},    {"m", 1e-3},
                                 {"k", 1e3},     {"M", 1e6},     {"G", 1e9},
                                 {"T", 1e12},    {"P", 1e15},    {"E", 1e18}};
-
-bool ConsumeSuffix(absl::string_view* text, absl::string_view suffix) {
-  if (!absl::EndsWith(*text, suffix)) return false;
-  text->remove_suffix(suffix.size());
-  return true;
-}
 
 bool IsOneOf(char c, absl::string_view set) {
   return set.find(c) != absl::string_view::npos;
@@ -156,7 +151,7 @@ absl::StatusOr<uint64_t> ParseBandwidth(absl::string_view text) {
   absl::string_view number = text;
   double factor = 1;
   for (const Suffix& suffix : kSuffixes) {
-    if (!ConsumeSuffix(&number, suffix.text)) continue;
+    if (!absl::ConsumeSuffix(&number, suffix.text)) continue;
     factor = suffix.factor;
     break;
   }
