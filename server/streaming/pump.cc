@@ -6,6 +6,7 @@
 #include <chrono>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "boost/asio/error.hpp"
 #include "boost/system/error_code.hpp"
 #include "runtime/base/status.h"
@@ -25,8 +26,17 @@ constexpr size_t kReleaseBelow = 16 << 10;
 // passes through a terminal may arrive a moment after the exit.
 constexpr std::chrono::milliseconds kQuiet{200};
 
-absl::Status Unwatched(const error_code& failed) {
-  return ErrnoStatus(failed.value(), "watch an output");
+absl::Status Unwatched(const error_code& failed, absl::string_view what) {
+  // Asio's word for epoll's EPERM.
+  const bool refused = failed == boost::asio::error::operation_not_supported;
+  return ErrnoStatus(refused ? EPERM : failed.value(),
+                     absl::StrCat("watch an ", what));
+}
+
+// Whoever wrote is gone: a terminal that nobody has open any more says EIO, a
+// socket ECONNRESET.
+bool MeansEnd(int error, int fd) {
+  return error == ECONNRESET || (error == EIO && ::isatty(fd) == 1);
 }
 
 void CloseQuietly(Descriptor& descriptor) {
@@ -43,7 +53,7 @@ OutputPump::OutputPump(boost::asio::io_context& io, UniqueFd fd,
   const int number = fd.Release();
   descriptor_.assign(number, failed);
   if (!failed) return;
-  assigned_ = Unwatched(failed);
+  assigned_ = Unwatched(failed, "output");
   UniqueFd closes(number);
 }
 
@@ -89,7 +99,7 @@ void OutputPump::Wait() {
           return;
         }
         if (failed) {
-          self->End(Unwatched(failed));
+          self->End(Unwatched(failed, "output"));
         } else {
           self->Read();
         }
@@ -106,13 +116,14 @@ void OutputPump::Read() {
   static thread_local char piece[kPiece];
   const ssize_t size =
       ::read(descriptor_.native_handle(), piece, sizeof(piece));
-  // A terminal that nobody has open any more says EIO, a socket ECONNRESET.
-  if (size == 0 || (size < 0 && (errno == EIO || errno == ECONNRESET))) {
+  if (size == 0) {
     End(absl::OkStatus());
     return;
   }
   if (size < 0 && errno != EAGAIN && errno != EINTR) {
-    End(ErrnoStatus(errno, "read an output"));
+    const absl::Status failed = ErrnoStatus(errno, "read an output");
+    End(MeansEnd(errno, descriptor_.native_handle()) ? absl::OkStatus()
+                                                     : failed);
     return;
   }
   if (draining_) ArmQuiet();
@@ -141,7 +152,7 @@ void InputPump::Start(UniqueFd fd) {
   descriptor_.assign(number, failed);
   if (failed) {
     UniqueFd closes(number);
-    Break();
+    Break(Unwatched(failed, "input"));
     return;
   }
   if (callbacks_.broken) WatchReader();
@@ -149,10 +160,13 @@ void InputPump::Start(UniqueFd fd) {
 }
 
 void InputPump::WatchReader() {
-  descriptor_.async_wait(Descriptor::wait_error,
-                         [self = shared_from_this()](error_code failed) {
-                           if (!failed) self->Break();
-                         });
+  descriptor_.async_wait(
+      Descriptor::wait_error, [self = shared_from_this()](error_code failed) {
+        if (failed == boost::asio::error::operation_aborted) {
+          return;
+        }
+        self->Break(failed ? Unwatched(failed, "input") : absl::OkStatus());
+      });
 }
 
 void InputPump::Write(absl::string_view data) {
@@ -189,12 +203,16 @@ void InputPump::Flush() {
                 pending_.size() - written);
     if (size > 0) {
       written += static_cast<size_t>(size);
+      failed_ = false;
     } else if (size < 0 && errno == EINTR) {
       continue;
     } else if (size < 0 && errno == EAGAIN) {
       break;
-    } else {
-      Break();
+    } else if (errno == EPIPE || errno == ECONNRESET) {
+      Break(absl::OkStatus());
+      return;
+    } else if (std::exchange(failed_, true)) {
+      Break(ErrnoStatus(errno, "write an input"));
       return;
     }
   }
@@ -222,19 +240,19 @@ void InputPump::Flush() {
           return;
         }
         if (failed) {
-          self->Break();
+          self->Break(Unwatched(failed, "input"));
         } else {
           self->Flush();
         }
       });
 }
 
-void InputPump::Break() {
+void InputPump::Break(const absl::Status& why) {
   if (std::exchange(broken_, true)) return;
   CloseQuietly(descriptor_);
   TellConsumed(std::exchange(pending_, std::string()).size());
   if (std::exchange(held_, false) && callbacks_.hold) callbacks_.hold(false);
-  if (callbacks_.broken) std::exchange(callbacks_.broken, nullptr)();
+  if (callbacks_.broken) std::exchange(callbacks_.broken, nullptr)(why);
 }
 
 void InputPump::TellConsumed(size_t size) {

@@ -71,9 +71,10 @@ class InputPump : public std::enable_shared_from_this<InputPump> {
     std::function<void(bool hold)> hold;
     // So many bytes were delivered (or thrown away).
     std::function<void(size_t size)> consumed;
-    // Nobody reads any more; called at most once. Later data is thrown away.
-    // If set, the descriptor (no socket) is watched for it.
-    std::function<void()> broken;
+    // OK: nobody reads any more; an error: it cannot be written further. Called
+    // at most once. Later data is thrown away. If set, the descriptor (no
+    // socket) is watched for it.
+    std::function<void(const absl::Status& why)> broken;
     // After End, once everything was delivered. In place of closing the
     // descriptor, if it is set.
     std::function<void()> ended;
@@ -91,7 +92,7 @@ class InputPump : public std::enable_shared_from_this<InputPump> {
  private:
   void WatchReader();
   void Flush();
-  void Break();
+  void Break(const absl::Status& why);
   void TellConsumed(size_t size);
 
   boost::asio::posix::stream_descriptor descriptor_;
@@ -102,6 +103,8 @@ class InputPump : public std::enable_shared_from_this<InputPump> {
   bool held_ = false;
   bool ending_ = false;
   bool broken_ = false;
+  // The last write had an error that is tried over once.
+  bool failed_ = false;
 };
 
 }  // namespace gantry::streaming

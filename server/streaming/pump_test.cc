@@ -68,7 +68,11 @@ class PumpTest : public ::testing::Test {
         io_, InputPump::Callbacks{
                  .hold = [this](bool hold) { holds_.push_back(hold); },
                  .consumed = [this](size_t size) { consumed_ += size; },
-                 .broken = [this] { ++broken_; },
+                 .broken =
+                     [this](const absl::Status& why) {
+                       ++broken_;
+                       why_ = why;
+                     },
                  .ended = nullptr});
   }
 
@@ -81,6 +85,7 @@ class PumpTest : public ::testing::Test {
   std::vector<bool> holds_;
   size_t consumed_ = 0;
   int broken_ = 0;
+  absl::Status why_;
 };
 
 TEST_F(PumpTest, OutputIsDeliveredToItsEnd) {
@@ -201,12 +206,23 @@ TEST_F(PumpTest, AReaderThatGoesIsToldOnceAndFreesTheClient) {
   pipe_.read.Reset();
   RunToEnd();
   EXPECT_EQ(broken_, 1);
+  EXPECT_OK(why_);
   EXPECT_THAT(holds_, ::testing::ElementsAre(true, false));
   pump->Write("more");
   RunToEnd();
   EXPECT_EQ(broken_, 1);
   EXPECT_EQ(consumed_, (300u << 10) + 4);
   EXPECT_FALSE(pump->open());
+}
+
+TEST_F(PumpTest, AnInputThatCannotBeWrittenSaysWhy) {
+  auto pump = MakeInput();
+  pump->Start(std::move(pipe_.read));  // the wrong end
+  pump->Write("lost");
+  RunToEnd();
+  EXPECT_EQ(broken_, 1);
+  EXPECT_THAT(why_.message(), HasSubstr("write an input: EBADF"));
+  EXPECT_EQ(consumed_, 4u);
 }
 
 }  // namespace

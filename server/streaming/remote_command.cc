@@ -56,7 +56,14 @@ void RemoteCommand::MakeInput() {
                       if (link_ == nullptr || !in_.has_value()) return;
                       link_->streams().Consumed(*in_, size);
                     },
-                .broken = [this] { OnInputBroken(); },
+                .broken =
+                    [this](const absl::Status& why) {
+                      if (why.ok()) {
+                        OnInputBroken();
+                      } else {
+                        Lose(Annotate(why, "the program's input is lost"));
+                      }
+                    },
                 .ended = nullptr,
             });
 }
@@ -159,12 +166,16 @@ std::shared_ptr<OutputPump> RemoteCommand::MakeOutput(UniqueFd fd, Slot slot) {
                        const absl::Status& end) { OnOutputEnded(slot, end); }});
 }
 
+void RemoteCommand::Lose(const absl::Status& why) {
+  if (gone()) return;
+  LOG(WARNING) << "streaming: " << why;
+  Finish(why);
+  Abandon();
+}
+
 void RemoteCommand::OnOutputEnded(Slot slot, const absl::Status& end) {
-  if (!end.ok() && !gone()) {
-    // What was written since would be lost, and nobody the wiser.
-    LOG(WARNING) << "streaming: " << end;
-    Finish(Annotate(end, "the program's output is lost"));
-    Abandon();
+  if (!end.ok()) {
+    Lose(Annotate(end, "the program's output is lost"));
     return;
   }
   if (!gone() && slot.has_value()) link_->streams().End(*slot);

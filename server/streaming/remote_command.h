@@ -72,6 +72,8 @@ class RemoteCommand : public Session,
   void MakeInput();
   std::shared_ptr<OutputPump> MakeOutput(UniqueFd fd, Slot slot);
   void OnOutputEnded(Slot slot, const absl::Status& end);
+  // Some of what passes through has been lost: ends it and says so.
+  void Lose(const absl::Status& why);
   void CloseAll();
 
   core::StreamService& service_;
