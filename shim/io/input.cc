@@ -66,11 +66,14 @@ void Input::OnSource(int fd) {
   char buffer[kPiece];
   const ssize_t size = read(fd, buffer, sizeof(buffer));
   if (size < 0 && (errno == EAGAIN || errno == EINTR)) return;
+  // Tried over: it is told of again.
+  if (size < 0 && !std::exchange(failed_, true)) return;
   if (size <= 0) {
     DropSource(fd);
     if (once_) Close();
     return;
   }
+  failed_ = false;
   pending_.assign(buffer, static_cast<size_t>(size));
   Deliver();
   if (!pending_.empty()) SetPaused(true);
@@ -81,11 +84,13 @@ void Input::Deliver() {
     const ssize_t written =
         write(target_.get(), pending_.data(), pending_.size());
     if (written > 0) {
+      failed_ = false;
       pending_.erase(0, static_cast<size_t>(written));
       continue;
     }
     if (written < 0 && errno == EINTR) continue;
     if (written < 0 && errno == EAGAIN) return;
+    if (errno != EPIPE && !std::exchange(failed_, true)) continue;
     CloseAll();
     return;
   }

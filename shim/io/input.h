@@ -56,6 +56,8 @@ class Input {
   // What waits for room in the target; while it does no source is watched.
   std::string pending_;
   bool paused_ = false;
+  // The last read or write had an error that is tried over once.
+  bool failed_ = false;
   std::vector<UniqueFd> sources_;
 };
 

@@ -104,11 +104,13 @@ void Output::Pump(Source& source) {
     const ssize_t size = read(source.fd.get(), input_.tail(), input_.room());
     if (size < 0 && errno == EINTR) continue;
     if (size < 0 && errno == EAGAIN) break;
+    // A master whose last slave was closed answers EIO, again and again.
+    if (size < 0 && !std::exchange(source.failed, true)) continue;
     if (size <= 0) {
-      // A master whose last slave was closed answers EIO.
       source.at_end = true;
       break;
     }
+    source.failed = false;
     attached_.Write(
         source.stream,
         absl::string_view(input_.tail(), static_cast<size_t>(size)));

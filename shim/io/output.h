@@ -81,6 +81,8 @@ class Output {
     UniqueFd fd;
     LineFramer framer;
     bool watched = false;
+    // The last read had an error that is tried over once.
+    bool failed = false;
     // Nothing more comes; the framer may hold an unfinished line.
     bool at_end = false;
     bool finished = false;
