@@ -106,6 +106,10 @@ work::Task<absl::StatusOr<ExecResult>> ExecService::ExecSync(
                      " and was killed"));
   }
   CO_RETURN_IF_ERROR(exit_code) << what;
+  for (const absl::Status& lost : {out.failure, err.failure}) {
+    CO_RETURN_IF_ERROR(lost)
+        << what << ": it ended with " << *exit_code << ", its output is lost";
+  }
   ExecResult result;
   result.exit_code = *exit_code;
   result.stdout_data = std::move(out.data);

@@ -41,7 +41,7 @@ class OutputCollector::Reader
           [self](uint32_t) { self->Read(kBytesPerTurn); });
       self->watched_ = added.ok();
       if (added.ok()) return;
-      LOG(ERROR) << "watch a program's output: " << added;
+      self->collected_.failure = Annotate(added, "watch a program's output");
       self->End();
     });
   }
@@ -51,9 +51,10 @@ class OutputCollector::Reader
       if (!self->fd_) return;
       // No more than is there now, for a writer may never stop.
       int arrived = 0;
-      if (::ioctl(self->fd_.get(), FIONREAD, &arrived) == 0 && arrived > 0) {
-        self->Read(arrived);
+      if (::ioctl(self->fd_.get(), FIONREAD, &arrived) != 0) {
+        arrived = kBytesPerTurn;
       }
+      self->Read(arrived);
       self->End();
     });
   }
@@ -78,6 +79,10 @@ class OutputCollector::Reader
         return;
       } else {
         // The end; for a terminal without a program that is EIO.
+        const int error = n < 0 ? errno : 0;
+        if (error != 0 && !(error == EIO && ::isatty(fd_.get()) == 1)) {
+          collected_.failure = ErrnoStatus(error, "read a program's output");
+        }
         End();
         return;
       }

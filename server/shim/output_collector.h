@@ -17,6 +17,7 @@
 #include <memory>
 #include <string>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "runtime/base/unique_fd.h"
 #include "server/work/executor.h"
@@ -31,6 +32,8 @@ struct Collected {
   std::string data;
   // More came than the cap.
   bool truncated = false;
+  // Why there is not all of it, if reading failed.
+  absl::Status failure;
 };
 
 class OutputCollector {
@@ -48,7 +51,8 @@ class OutputCollector {
   // the end.
   void FinishNow();
 
-  // At the end of the output (a terminal's EIO is one), or after FinishNow.
+  // At the end of the output (a terminal's EIO is one), after FinishNow, or when
+  // it cannot be read.
   work::Task<Collected> Wait();
 
  private:

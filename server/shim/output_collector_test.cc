@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "absl/time/clock.h"
+#include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "runtime/base/testing/status_matchers.h"
 #include "runtime/sys/file.h"
@@ -20,6 +21,8 @@
 
 namespace gantry::shim_client {
 namespace {
+
+using ::testing::HasSubstr;
 
 class OutputCollectorTest : public ::testing::Test {
  protected:
@@ -141,12 +144,14 @@ TEST_F(OutputCollectorTest, DestroyingOneClosesItsEnd) {
   EXPECT_TRUE(ReaderIsGone());
 }
 
-TEST_F(OutputCollectorTest, DescriptorsThatCannotBeWatchedAreTheEnd) {
+TEST_F(OutputCollectorTest, DescriptorsThatCannotBeWatchedAreAFailure) {
   ASSERT_OK_AND_ASSIGN(UniqueFd file,
                        sys::OpenAt(AT_FDCWD, "/proc/self/exe", O_RDONLY));
   ASSERT_OK_AND_ASSIGN(
       auto output, OutputCollector::Start(*loop_, executor_, std::move(file)));
-  EXPECT_EQ(Await(output->Wait()).data, "");
+  const Collected all = Await(output->Wait());
+  EXPECT_EQ(all.data, "");
+  EXPECT_THAT(all.failure.message(), HasSubstr("watch a program's output"));
   EXPECT_FALSE(OutputCollector::Start(*loop_, executor_, UniqueFd()).ok());
 }
 
