@@ -17,6 +17,8 @@
 #include "CLI/CLI.hpp"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "glog/logging.h"
 #include "runtime/base/status.h"
 #include "runtime/base/unique_fd.h"
@@ -68,7 +70,10 @@ int AwaitEnd() {
   if (signal > 0) return signal;
   malloc_trim(0);
   sys::ForgetIdleCode();
-  sigwait(&signals, &signal);
+  // A wait that fails is no reason to end.
+  while ((signal = sigwaitinfo(&signals, nullptr)) < 0) {
+    absl::SleepFor(absl::Milliseconds(10));
+  }
   return signal;
 }
 
