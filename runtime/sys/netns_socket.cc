@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <sys/socket.h>
+#include <time.h>
 
 #include <cstdlib>
 
@@ -13,6 +14,21 @@
 #include "runtime/sys/namespaces.h"
 
 namespace gantry::sys {
+namespace {
+
+// A thread in the wrong network would do harm with all that it does later; so
+// its process ends, but not for a shortage that passes.
+bool GoHome(int home) {
+  constexpr int kTries = 100;
+  constexpr timespec kPause = {.tv_sec = 0, .tv_nsec = 10'000'000};
+  for (int i = 0; i < kTries; ++i) {
+    if (SetNs(home, CLONE_NEWNET).ok()) return true;
+    nanosleep(&kPause, nullptr);
+  }
+  return false;
+}
+
+}  // namespace
 
 absl::StatusOr<UniqueFd> SocketInNamespace(int netns_fd, int domain, int type,
                                            int protocol) {
@@ -23,7 +39,7 @@ absl::StatusOr<UniqueFd> SocketInNamespace(int netns_fd, int domain, int type,
   RETURN_IF_ERROR(SetNs(netns_fd, CLONE_NEWNET));
   UniqueFd socket(::socket(domain, type | SOCK_CLOEXEC, protocol));
   const int error = errno;
-  if (!SetNs(home.get(), CLONE_NEWNET).ok()) std::abort();
+  if (!GoHome(home.get())) std::abort();
   if (!socket.valid()) {
     return ErrnoStatus(error,
                        absl::StrCat("socket of domain ", domain,
