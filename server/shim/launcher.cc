@@ -54,6 +54,16 @@ absl::StatusOr<UniqueFd> OpenBinary(const std::string& path) {
   return binary;
 }
 
+// Whether who pins namespaces was ended midway; the caller takes them down.
+bool HasPins(int run_dir) {
+  for (const char* name :
+       {shim::kPinnedUser, shim::kPinnedNet, shim::kPinnedIpc, shim::kPinnedUts,
+        shim::kPinnedShm}) {
+    if (sys::ExistsAt(run_dir, name)) return true;
+  }
+  return false;
+}
+
 // The order and number of what is donated must be what the plan says, or the
 // shim would take one descriptor for another.
 absl::Status CheckDonation(const LaunchRequest& request) {
@@ -290,7 +300,7 @@ work::Task<absl::Status> Launcher::PinNamespaces(PinRequest request) {
   }
   if (request.meanwhile) request.meanwhile();
   absl::Status status = co_await await_pinned(*std::move(shim));
-  if (!status.ok() && is_spare) {
+  if (!status.ok() && is_spare && !HasPins(request.run_dir_fd)) {
     // What failed when they were made ahead need not fail now.
     LOG(WARNING) << "namespaces made ahead, now made anew: " << status;
     CO_ASSIGN_OR_RETURN(shim, start(), "execute the shim");
