@@ -290,7 +290,12 @@ absl::StatusOr<bool> ContentStore::Remove(const Digest& digest) {
     if (absl::IsNotFound(moved)) return true;
     RETURN_IF_ERROR(moved);
   }
-  RETURN_IF_ERROR(sys::UnlinkAt(ingest_.get(), aside));
+  const absl::Status removed = sys::UnlinkAt(ingest_.get(), aside);
+  if (!removed.ok()) {
+    // Where whoever tries again finds it.
+    Publish(ingest_.get(), aside, digest).IgnoreError();
+  }
+  RETURN_IF_ERROR(removed);
   return true;
 }
 
