@@ -17,9 +17,14 @@
 namespace gantry::sys {
 namespace {
 
-bool IsDirectory(int dirfd, const std::string& path) {
+// Why mkdir's error stands: 0 if a directory is there, else that error, or the
+// one of looking.
+int WhyNot(int error, int dirfd, const std::string& path) {
   struct stat info;
-  return fstatat(dirfd, path.c_str(), &info, 0) == 0 && S_ISDIR(info.st_mode);
+  if (fstatat(dirfd, path.c_str(), &info, 0) != 0) {
+    return errno == ENOENT ? error : errno;
+  }
+  return S_ISDIR(info.st_mode) ? 0 : error;
 }
 
 }  // namespace
@@ -36,9 +41,10 @@ absl::Status MkdirAllAt(int dirfd, absl::string_view path, mode_t mode) {
   RETURN_IF_ERROR(CheckPath("mkdir", path));
   const std::string whole(path);
   if (mkdirat(dirfd, whole.c_str(), mode) == 0) return absl::OkStatus();
-  if (errno == EEXIST && IsDirectory(dirfd, whole)) return absl::OkStatus();
-  if (errno != ENOENT || whole.empty()) {
-    return ErrnoStatus(errno, absl::StrCat("mkdir ", path));
+  const int first = errno == EEXIST ? WhyNot(errno, dirfd, whole) : errno;
+  if (first == 0) return absl::OkStatus();
+  if (first != ENOENT || whole.empty()) {
+    return ErrnoStatus(first, absl::StrCat("mkdir ", path));
   }
   // Something above is missing: make it from the top.
   for (size_t end = 1; end <= whole.size(); ++end) {
@@ -46,10 +52,9 @@ absl::Status MkdirAllAt(int dirfd, absl::string_view path, mode_t mode) {
     if (whole[end - 1] == '/') continue;
     const std::string part = whole.substr(0, end);
     if (mkdirat(dirfd, part.c_str(), mode) == 0) continue;
-    const int error = errno;
     // Whatever mkdir says (EEXIST, EROFS, EPERM), a directory is what we want.
-    if (IsDirectory(dirfd, part)) continue;
-    return ErrnoStatus(error, absl::StrCat("mkdir ", part));
+    const int error = WhyNot(errno, dirfd, part);
+    if (error != 0) return ErrnoStatus(error, absl::StrCat("mkdir ", part));
   }
   return absl::OkStatus();
 }
