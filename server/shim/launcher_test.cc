@@ -287,6 +287,10 @@ TEST_F(LauncherTest, LaunchesLeakNoDescriptor) {
     EXPECT_FALSE(Launch("dies").ok());
   };
   auto settle = [this] {
+    // The next container's shim, which has descriptors, is made in a while.
+    while (!launcher_->SpareShimPid().has_value()) {
+      absl::SleepFor(absl::Milliseconds(10));
+    }
     absl::Notification settled;
     loop_->Post([&settled] { settled.Notify(); });
     settled.WaitForNotification();
