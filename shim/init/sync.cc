@@ -156,8 +156,16 @@ absl::StatusOr<SyncPair> MakeSyncPair() {
 }
 
 absl::Status SendGo(int parent_fd) {
-  RETURN_IF_ERROR(sys::Send(parent_fd, absl::string_view(&kGo, 1)))
-      << "sync: send GO";
+  const absl::Status sent = sys::Send(parent_fd, absl::string_view(&kGo, 1));
+  if (ErrnoOf(sent) == EPIPE) {
+    // It has ended before, and may have told why.
+    absl::StatusOr<std::optional<Report>> report = ReadReport(parent_fd);
+    if (report.ok() && report->has_value() &&
+        (*report)->kind == Report::Kind::kFailed) {
+      return (*report)->failure;
+    }
+  }
+  RETURN_IF_ERROR(sent) << "sync: send GO";
   return absl::OkStatus();
 }
 

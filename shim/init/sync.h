@@ -56,7 +56,8 @@ struct SyncPair {
 };
 absl::StatusOr<SyncPair> MakeSyncPair();
 
-// Lets the child begin. Does not block.
+// Lets the child begin. Does not block. To a child that has ended already: the
+// failure that it reported, or EPIPE.
 absl::Status SendGo(int parent_fd);
 
 struct Report {

@@ -55,6 +55,20 @@ TEST_F(Sync, AShimThatDiesBeforeGoCancels) {
   EXPECT_EQ(WaitForGo(pair_.child.get()).code(), absl::StatusCode::kCancelled);
 }
 
+TEST_F(Sync, GoToAChildThatHasFailedTellsItsReason) {
+  SendFailed(pair_.child.get(), Stage::kIdentity,
+             ErrnoStatus(ENOSPC, "close descriptors"));
+  pair_.child.Reset();
+  const absl::Status sent = SendGo(pair_.parent.get());
+  EXPECT_EQ(ErrnoOf(sent), ENOSPC);
+  EXPECT_EQ(sent.message().find("send GO"), absl::string_view::npos) << sent;
+}
+
+TEST_F(Sync, GoToAChildThatIsGoneFails) {
+  pair_.child.Reset();
+  EXPECT_EQ(ErrnoOf(SendGo(pair_.parent.get())), EPIPE);
+}
+
 TEST_F(Sync, SomethingElseThanGoIsAnError) {
   ASSERT_TRUE(sys::Send(pair_.parent.get(), "X").ok());
   EXPECT_EQ(WaitForGo(pair_.child.get()).code(), absl::StatusCode::kInternal);
