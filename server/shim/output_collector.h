@@ -51,8 +51,8 @@ class OutputCollector {
   // the end.
   void FinishNow();
 
-  // At the end of the output (a terminal's EIO is one), after FinishNow, or when
-  // it cannot be read.
+  // At the end of the output (a terminal's EIO is one), after FinishNow, or
+  // when it cannot be read.
   work::Task<Collected> Wait();
 
  private:
