@@ -164,6 +164,7 @@ absl::Status SendGo(int parent_fd) {
         (*report)->kind == Report::Kind::kFailed) {
       return (*report)->failure;
     }
+    return absl::UnavailableError("the process died during its set-up");
   }
   RETURN_IF_ERROR(sent) << "sync: send GO";
   return absl::OkStatus();

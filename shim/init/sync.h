@@ -57,7 +57,7 @@ struct SyncPair {
 absl::StatusOr<SyncPair> MakeSyncPair();
 
 // Lets the child begin. Does not block. To a child that has ended already: the
-// failure that it reported, or EPIPE.
+// failure that it reported, or UNAVAILABLE.
 absl::Status SendGo(int parent_fd);
 
 struct Report {

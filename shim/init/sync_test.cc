@@ -66,7 +66,9 @@ TEST_F(Sync, GoToAChildThatHasFailedTellsItsReason) {
 
 TEST_F(Sync, GoToAChildThatIsGoneFails) {
   pair_.child.Reset();
-  EXPECT_EQ(ErrnoOf(SendGo(pair_.parent.get())), EPIPE);
+  const absl::Status sent = SendGo(pair_.parent.get());
+  EXPECT_TRUE(absl::IsUnavailable(sent)) << sent;
+  EXPECT_EQ(sent.message(), "the process died during its set-up");
 }
 
 TEST_F(Sync, SomethingElseThanGoIsAnError) {
