@@ -19,6 +19,8 @@
 #include "gtest/gtest.h"
 #include "runtime/base/status.h"
 #include "runtime/base/unique_fd.h"
+#include "shim/init/init.h"
+#include "shim/init/sync.h"
 #include "shim/init/testing/container.h"
 #include "shim/init/testing/init_test.h"
 
@@ -283,6 +285,27 @@ TEST_F(InitTest, ThePauseReapsAndEndsOnSigterm) {
   EXPECT_TRUE(
       StrContains(ReadAll(proc + "/status"), "CapEff:\t0000000000000000\n"));
   EXPECT_EQ(container.Stop(SIGTERM), 0);
+}
+
+TEST_F(InitTest, TellsOfAFailureBeforeItHasItsDescriptors) {
+  absl::StatusOr<SyncPair> sync = MakeSyncPair();
+  ASSERT_TRUE(sync.ok()) << sync.status();
+  const pid_t child = fork();
+  if (child == 0) {
+    const rlimit no_more = {.rlim_cur = 3, .rlim_max = 3};
+    setrlimit(RLIMIT_NOFILE, &no_more);
+    RunExec(ExecPlan(), {.sync_fd = sync->child.get()});
+  }
+  sync->child.Reset();
+  int status = 0;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_EQ(WEXITSTATUS(status), 127);
+  const auto report = ReadReport(sync->parent.get());
+  ASSERT_TRUE(report.ok() && report->has_value()) << report.status();
+  EXPECT_EQ((*report)->kind, Report::Kind::kFailed);
+  EXPECT_TRUE(
+      StrContains((*report)->failure.message(), "duplicate a descriptor"))
+      << (*report)->failure;
 }
 
 TEST_F(InitTest, DiesWithTheShimAlsoAsAnotherUser) {

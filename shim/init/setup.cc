@@ -137,8 +137,11 @@ absl::Status DieWithShim(int sync_fd) {
 
 absl::Status Begin(int sync_fd, const int (&stdio)[3],
                    std::span<int* const> others, Setup& setup) {
-  RETURN_IF_ERROR(HideFromDebuggers());
-  RETURN_IF_ERROR(TakeDescriptors(sync_fd, stdio, others, setup));
+  absl::Status taken = HideFromDebuggers();
+  if (taken.ok()) taken = TakeDescriptors(sync_fd, stdio, others, setup);
+  // Fail has no way to report yet.
+  if (!taken.ok() && !setup.sync) SendFailed(sync_fd, setup.stage, taken);
+  RETURN_IF_ERROR(taken);
   RETURN_IF_ERROR(DieWithShim(setup.sync.get()));
   DefaultSignals();
   // Modes are given exactly; the process gets its own umask later.
