@@ -18,9 +18,8 @@ from gantry_case import say, wait_until
 
 EXECS = int(os.environ.get("GANTRY_TEST_EXECS", "300"))
 CLIENTS = 4
-# A thread of gantryd's pools ends after ten seconds without work; one that is
-# asked for now and then would not.
-POOL_IDLE = 12
+# Of gantryd's threads. All but one of each end after ten seconds without work.
+POOLS = ("core", "blocking", "network")
 # As .bazelrc has it for --config=asan.
 SANITIZED = "ASAN_OPTIONS" in os.environ
 # Leaves the session and its parents behind, as a daemon does.
@@ -113,13 +112,14 @@ class ExecSoak(gantry_case.GantryCase):
     def test_nothing_grows_and_nothing_stays(self):
         # Once everything there is: heaps, threads, and connections.
         self.run_many(100)
-        time.sleep(POOL_IDLE)
-        before = self.settled(self.count())
+        before = self.settled()
         server, shim = self.sizes()
         begin = time.monotonic()
         self.run_many(EXECS)
         taken = time.monotonic() - begin
-        after = self.settled(before)
+        after = self.settled()
+        for name, most in before.items():
+            self.assertLessEqual(after[name], most, name)
         server_after, shim_after = self.sizes()
         say(f"{EXECS} execs by {CLIENTS} clients in {taken:.1f} s")
         say(f"before {before}, {server} KiB and {shim} KiB")
@@ -129,16 +129,23 @@ class ExecSoak(gantry_case.GantryCase):
         self.assertLess(server_after - server, SERVER_GROWTH)
         self.assertLess(shim_after - shim, SHIM_GROWTH)
 
-    def settled(self, wanted):
-        """The counts once daemons, dead processes and idle threads are gone: a
-        cgroup that was busy then goes with the next exec."""
-        for _ in range(3):
+    def pools_rest(self):
+        task = f"/proc/{self.server.process.pid}/task"
+        names = [host.read(f"{task}/{thread}/comm").strip()
+                 for thread in os.listdir(task)]
+        return all(names.count(pool) <= 1 for pool in POOLS)
+
+    def settled(self):
+        """The counts once daemons, dead processes and idle threads are gone."""
+        def no_daemons():
+            # A cgroup that was busy goes with the next exec.
             self.inside(self.container, ["true"])
-            time.sleep(POOL_IDLE)
             now = self.count()
-            if all(now[name] <= wanted[name] for name in now):
-                return now
-        return self.fail(f"not back to {wanted}, but {now}")
+            return now["processes"] == 1 and now["cgroups"] == 0
+        wait_until(no_daemons, "the container has its own process only", 20)
+        # Not asked meanwhile: each call would give another thread its turn.
+        wait_until(self.pools_rest, "gantryd's pools are idle", 30)
+        return self.count()
 
     def test_a_timeout_reaches_a_daemon(self):
         with self.assertRaises(grpc.RpcError):
