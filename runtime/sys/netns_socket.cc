@@ -17,7 +17,8 @@ namespace gantry::sys {
 namespace {
 
 // A thread in the wrong network would do harm with all that it does later; so
-// its process ends, but not for a shortage that passes.
+// its process ends, but not for a shortage (ENOMEM) that passes: nothing tells
+// when it has, so it is tried for a second.
 bool GoHome(int home) {
   constexpr int kTries = 100;
   constexpr timespec kPause = {.tv_sec = 0, .tv_nsec = 10'000'000};
