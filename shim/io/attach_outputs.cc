@@ -64,10 +64,12 @@ bool AttachOutputs::Send(Client& client, absl::string_view& data) {
   while (!data.empty()) {
     const ssize_t written = write(client.fd.get(), data.data(), data.size());
     if (written >= 0) {
+      client.failed = false;
       data.remove_prefix(static_cast<size_t>(written));
     } else if (errno == EAGAIN) {
       return true;
-    } else if (errno != EINTR) {
+    } else if (errno == EPIPE ||
+               (errno != EINTR && std::exchange(client.failed, true))) {
       return false;
     }
   }

@@ -1,9 +1,10 @@
 // Attach clients that receive a container's output.
 //
 // Each gets the bytes as they come; one that falls more than kMaxBehind bytes
-// behind, or has gone, is dropped (its descriptor closed): the log and the
-// other clients never wait for it. Ownership: of the descriptors; `loop` must
-// outlive this. Thread safety: none. Never blocks.
+// behind, has gone, or cannot be written to twice in a row, is dropped (its
+// descriptor closed): the log and the other clients never wait for it.
+// Ownership: of the descriptors; `loop` must outlive this. Thread safety: none.
+// Never blocks.
 
 #ifndef GANTRY_SHIM_IO_ATTACH_OUTPUTS_H_
 #define GANTRY_SHIM_IO_ATTACH_OUTPUTS_H_
@@ -49,6 +50,8 @@ class AttachOutputs {
     UniqueFd fd;
     std::string pending;
     bool ended = false;
+    // The last write was in vain, and is done over.
+    bool failed = false;
   };
 
   // Each returns false if the client is to be dropped.

@@ -86,20 +86,35 @@ class Oracle:
     def check_states(self):
         """Each object is in a state of CRI's, and is what that says."""
         for pod in self.list_pods():
-            self.pod_status(pod.id)
+            self.while_listed(self.list_pods, pod.id, self.pod_status)
         for container in self.list_containers():
-            state = self.settled_state(container.id)
-            status = self.status(container.id)
-            self.assertIn(state, ("CREATED", "RUNNING", "EXITED"))
-            info = self.info(container.id)
-            alive = host.cgroup_processes(info["cgroup_path"])
-            if state == "RUNNING" and info["pid"] not in alive:
-                # A request whose client was cut off may still be at work.
-                wait_until(lambda: self.state(container.id) == "EXITED",
-                           "RUNNING without its process", 10)
-            elif state == "EXITED":
-                self.assertGreaterEqual(status.finished_at, status.started_at)
-                self.assertEqual(alive, set(), "EXITED with processes")
+            self.while_listed(self.list_containers, container.id,
+                              self.check_container_state)
+
+    @staticmethod
+    def while_listed(list_all, object_id, look):
+        """A request whose client was cut off may still be at work, and remove
+        what was listed before it is looked at."""
+        try:
+            look(object_id)
+        except gantry_case.grpc.RpcError as error:
+            if (error.code() != gantry_case.grpc.StatusCode.NOT_FOUND or
+                    object_id in [each.id for each in list_all()]):
+                raise
+
+    def check_container_state(self, container):
+        state = self.settled_state(container)
+        status = self.status(container)
+        self.assertIn(state, ("CREATED", "RUNNING", "EXITED"))
+        info = self.info(container)
+        alive = host.cgroup_processes(info["cgroup_path"])
+        if state == "RUNNING" and info["pid"] not in alive:
+            # A request whose client was cut off may still be at work.
+            wait_until(lambda: self.state(container) == "EXITED",
+                       "RUNNING without its process", 10)
+        elif state == "EXITED":
+            self.assertGreaterEqual(status.finished_at, status.started_at)
+            self.assertEqual(alive, set(), "EXITED with processes")
 
     def settled_state(self, container):
         """Once the server has seen that a shim was killed."""
