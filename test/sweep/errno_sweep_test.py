@@ -2,10 +2,12 @@
 killed by that, the client is told what failed and of which error, the repeated
 request succeeds, and nothing is left over, no descriptor either."""
 
+import fnmatch
 import os
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import kept_points
 import sweep_case
 import sweep_verbs
 from sweep_case import POINTS, gantry_case
@@ -41,13 +43,31 @@ class ErrnoSweep(sweep_case.SweepCase):
         wanted = POINTS if POINTS == "all" else str(
             -(-int(POINTS) // len(ERRORS)))
         # The same calls for all but one, which interrupts those that wait too.
-        counted = {error: self.count(verb, "--error", error)
-                   for error in ("EIO", "EINTR")}
+        counted, calls = {}, {}
+        for error in ("EIO", "EINTR"):
+            counted[error] = self.count(verb, "--error", error)
+            calls[error] = self.calls
         for error in ERRORS:
             self.error = error
             problems += self.sweep(verb, error, ("--error", error), wanted,
                                    counted.get(error, counted["EIO"]))
+        if POINTS != "all":
+            problems += self.strike_kept(verb, calls)
         self.assertEqual(problems, [])
+
+    def strike_kept(self, verb, calls):
+        problems = []
+        for error, pattern in kept_points.KEPT.get(verb.name, ()):
+            self.error = error
+            matching = fnmatch.filter(calls.get(error, calls["EIO"]), pattern)
+            if not matching:
+                problems.append(f"{verb.name} makes no call '{pattern}'")
+                continue
+            problems += self.sweep(
+                verb, f"{error} at '{pattern}'",
+                ("--error", error, "--only", pattern),
+                min(kept_points.MOST, len(matching)), len(matching))
+        return problems
 
 
 def method(verb):

@@ -1,5 +1,5 @@
 // syscall-sweeper [--at N] [--kill server|shim|both] [--after] [--error ERRNO]
-//                 [--list] PID...
+//                 [--only PATTERN] [--list] PID...
 //
 // Follows the server, shims and pins PID and what they start, and strikes at
 // the Nth system call that counts (sweeper.h). Says "ready" when it counts,
@@ -66,6 +66,9 @@ absl::Status Parse(const std::vector<absl::string_view>& words,
       if (!absl::SimpleAtoi(next, &order.at)) {
         return absl::InvalidArgumentError("--at wants a number");
       }
+      ++i;
+    } else if (word == "--only") {
+      order.only = std::string(next);
       ++i;
     } else if (word == "--kill") {
       RETURN_IF_ERROR(Pick(kKills, next, &order.blow));

@@ -1,5 +1,6 @@
 #include "test/sweep/sweeper.h"
 
+#include <fnmatch.h>
 #include <signal.h>
 
 #include <utility>
@@ -37,11 +38,17 @@ bool Sweeper::Entry(pid_t thread, const trace::Tracee& tracee,
   if (has_struck_) return true;
   const std::string name = trace::CallName(call.number);
   if (!Counts(thread, tracee, name, call)) return true;
+  const auto described = [&] {
+    return absl::StrCat(tracee.kind, " ", Describe(thread, name, call));
+  };
+  if (!order_.only.empty() &&
+      fnmatch(order_.only.c_str(), described().c_str(), 0) != 0) {
+    return true;
+  }
   ++count_;
   const bool is_it = count_ == order_.at && order_.blow != Blow::kNone;
   if (!is_it && !order_.list) return true;
-  tell_(absl::StrCat(is_it ? "hit " : "call ", tracee.kind, " ",
-                     Describe(thread, name, call)));
+  tell_(absl::StrCat(is_it ? "hit " : "call ", described()));
   if (!is_it) return true;
   has_struck_ = true;
   if (order_.blow == Blow::kError) {

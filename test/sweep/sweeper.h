@@ -41,6 +41,8 @@ struct Order {
   bool after = false;  // kills when it was made instead
   int error = 0;       // of kError
   bool list = false;   // tells of every call that it counts
+  // If not empty: only calls count whose "KIND CALL" matches (fnmatch(3)).
+  std::string only;
 };
 
 class Sweeper : private trace::Observer {
