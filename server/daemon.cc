@@ -1,6 +1,7 @@
 #include "server/daemon.h"
 
 #include <fcntl.h>
+#include <malloc.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -148,7 +149,9 @@ struct Daemon::Parts {
       : config(c),
         host(std::move(h)),
         paths(c.root, c.run),
-        executor("core", c.threads.core),
+        // What a burst of calls has taken goes back to the kernel.
+        executor("core", c.threads.core,
+                 {.after_burst = [] { malloc_trim(0); }}),
         blocking_executor("blocking", c.threads.blocking),
         network_executor("network", c.threads.blocking),
         name_locks(executor),

@@ -7,12 +7,10 @@
 
 namespace gantry::work {
 
-Executor::Executor(std::string name, int max_threads, ThreadMaker make_thread,
-                   absl::Duration idle_time)
+Executor::Executor(std::string name, int max_threads, ExecutorOptions options)
     : name_(std::move(name)),
       max_threads_(max_threads),
-      idle_time_(idle_time),
-      make_thread_(std::move(make_thread)) {}
+      options_(std::move(options)) {}
 
 Executor::~Executor() {
   std::vector<std::thread> threads;
@@ -20,12 +18,14 @@ Executor::~Executor() {
     absl::MutexLock lock(&mutex_);
     stopping_ = true;
     threads.swap(threads_);
+    for (Idle* idle : idle_) idle->wake.Signal();
   }
   for (std::thread& thread : threads) thread.join();
 }
 
 absl::Status Executor::AddThread() {
-  ASSIGN_OR_RETURN(std::thread thread, make_thread_(name_, [this] { Work(); }));
+  ASSIGN_OR_RETURN(std::thread thread,
+                   options_.make_thread(name_, [this] { Work(); }));
   threads_.push_back(std::move(thread));
   return absl::OkStatus();
 }
@@ -39,7 +39,12 @@ void Executor::Post(absl::AnyInvocable<void()> work) {
   absl::MutexLock lock(&mutex_);
   queue_.push_back(std::move(work));
   JoinEnded();
-  if (idle_ < queue_.size() && threads_.size() < max_threads_ && !stopping_) {
+  if (!idle_.empty()) {
+    Idle* idle = idle_.back();
+    idle_.pop_back();
+    idle->called = true;
+    idle->wake.Signal();
+  } else if (threads_.size() < max_threads_ && !stopping_) {
     // Those that are there do it, later; the next Post tries again.
     AddThread().IgnoreError();
   }
@@ -59,25 +64,47 @@ void Executor::JoinEnded() {
   ended_.clear();
 }
 
-void Executor::Work() {
-  absl::MutexLock lock(&mutex_);
-  while (true) {
-    ++idle_;
-    const bool woken = mutex_.AwaitWithTimeout(
-        absl::Condition(this, &Executor::HasWorkOrStopping),
-        IsLast() ? absl::InfiniteDuration() : idle_time_);
-    --idle_;
-    if (!woken && IsLast()) continue;
-    if (queue_.empty()) {
-      ended_.push_back(std::this_thread::get_id());
-      return;
-    }
+void Executor::WorkOff() {
+  while (!queue_.empty()) {
     absl::AnyInvocable<void()> work = std::move(queue_.front());
     queue_.pop_front();
     mutex_.Unlock();
     work();
     work = nullptr;
     mutex_.Lock();
+  }
+}
+
+bool Executor::AwaitCall() {
+  Idle idle;
+  idle_.push_back(&idle);
+  while (!idle.called && !stopping_) {
+    if (Living() == 1) {
+      idle.wake.Wait(&mutex_);
+    } else if (idle.wake.WaitWithTimeout(&mutex_, options_.idle_time) &&
+               Living() > 1) {
+      break;
+    }
+  }
+  if (!idle.called) std::erase(idle_, &idle);
+  return idle.called || stopping_;
+}
+
+void Executor::Work() {
+  absl::MutexLock lock(&mutex_);
+  while (true) {
+    WorkOff();
+    if (stopping_) return;
+    if (AwaitCall()) continue;
+    if (Living() == 2 && options_.after_burst != nullptr) {
+      mutex_.Unlock();
+      options_.after_burst();
+      mutex_.Lock();
+      // Meanwhile work may have come, or the other one ended.
+      if (!queue_.empty() || stopping_ || Living() == 1) continue;
+    }
+    ended_.push_back(std::this_thread::get_id());
+    return;
   }
 }
 

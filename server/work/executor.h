@@ -4,7 +4,9 @@
 // (a record, a spawn, a cgroup file), and one for work that blocks long
 // (unpacking a layer, hashing a blob). Threads are made when needed and end
 // when idle, so that a quiet server stays small; the last one stays, so that
-// there is one for what is posted while the machine gives no more threads.
+// there is one for what is posted while the machine gives no more threads. Of
+// the idle ones the last to have worked works next: its stack is warm, and the
+// others get to their end while calls still trickle in.
 //
 // Thread safety: all methods from any thread. Ownership: must outlive what is
 // posted to it; the destructor runs what is queued, then joins.
@@ -13,7 +15,9 @@
 #define GANTRY_SERVER_WORK_EXECUTOR_H_
 
 #include <coroutine>
+#include <cstddef>
 #include <deque>
+#include <functional>
 #include <string>
 #include <thread>
 #include <utility>
@@ -30,16 +34,21 @@
 
 namespace gantry::work {
 
+struct ExecutorOptions {
+  absl::AnyInvocable<absl::StatusOr<std::thread>(
+      const std::string& name, absl::AnyInvocable<void()> body)>
+      make_thread = StartThread;
+  // A thread without work for so long ends.
+  absl::Duration idle_time = absl::Seconds(10);
+  // If set, called on a thread that is about to end and leave only the last
+  // one: a burst of work is over. From any thread of the pool; may block.
+  std::function<void()> after_burst;
+};
+
 class Executor {
  public:
-  using ThreadMaker = absl::AnyInvocable<absl::StatusOr<std::thread>(
-      const std::string& name, absl::AnyInvocable<void()> body)>;
-
   // `name` is shown by the kernel for its threads (15 characters are kept).
-  // A thread without work for `idle_time` ends.
-  Executor(std::string name, int max_threads,
-           ThreadMaker make_thread = StartThread,
-           absl::Duration idle_time = absl::Seconds(10));
+  Executor(std::string name, int max_threads, ExecutorOptions options = {});
   ~Executor();
   Executor(const Executor&) = delete;
   Executor& operator=(const Executor&) = delete;
@@ -65,26 +74,33 @@ class Executor {
   }
 
  private:
+  // A thread that waits for work; lies on its stack.
+  struct Idle {
+    absl::CondVar wake;
+    bool called = false;
+  };
+
   void Work();
+  void WorkOff() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Waits to be called. False: it took longer than idle_time, and there are
+  // others.
+  bool AwaitCall() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status AddThread() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  bool IsLast() const ABSL_SHARED_LOCKS_REQUIRED(mutex_) {
-    return threads_.size() <= ended_.size() + 1;
+  size_t Living() const ABSL_SHARED_LOCKS_REQUIRED(mutex_) {
+    return threads_.size() - ended_.size();
   }
   void JoinEnded() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  bool HasWorkOrStopping() const ABSL_SHARED_LOCKS_REQUIRED(mutex_) {
-    return stopping_ || !queue_.empty();
-  }
 
   const std::string name_;
   const int max_threads_;
-  const absl::Duration idle_time_;
+  ExecutorOptions options_;  // make_thread: guarded by mutex_
   absl::Mutex mutex_;
-  ThreadMaker make_thread_ ABSL_GUARDED_BY(mutex_);
   std::deque<absl::AnyInvocable<void()>> queue_ ABSL_GUARDED_BY(mutex_);
   std::vector<std::thread> threads_ ABSL_GUARDED_BY(mutex_);
   // Threads that ended for want of work and wait to be joined.
   std::vector<std::thread::id> ended_ ABSL_GUARDED_BY(mutex_);
-  int idle_ ABSL_GUARDED_BY(mutex_) = 0;
+  // Those that nobody has called yet; who became idle last is at the end.
+  std::vector<Idle*> idle_ ABSL_GUARDED_BY(mutex_);
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
 };
 

@@ -9,6 +9,7 @@
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/synchronization/blocking_counter.h"
 #include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
 #include "gmock/gmock.h"
@@ -109,14 +110,16 @@ TEST(Executor, BlockedThreadsDoNotStopOthersUpToTheBound) {
 }
 
 // Makes so many threads and then no more.
-Executor::ThreadMaker AtMost(int threads) {
-  return [threads](const std::string& name,
-                   absl::AnyInvocable<void()> body) mutable
-         -> absl::StatusOr<std::thread> {
+ExecutorOptions AtMost(int threads) {
+  ExecutorOptions options;
+  options.make_thread = [threads](const std::string& name,
+                                  absl::AnyInvocable<void()> body) mutable
+      -> absl::StatusOr<std::thread> {
     if (threads == 0) return absl::ResourceExhaustedError("no more threads");
     --threads;
     return StartThread(name, std::move(body));
   };
+  return options;
 }
 
 TEST(Executor, OneThreadDoesTheWorkOfThoseThatCannotBeMade) {
@@ -139,7 +142,9 @@ TEST(Executor, TellsThatItHasNoThreadAtAll) {
 }
 
 TEST(Executor, TheFirstThreadStaysWithoutWork) {
-  Executor executor("test", 4, AtMost(1), absl::Milliseconds(1));
+  ExecutorOptions options = AtMost(1);
+  options.idle_time = absl::Milliseconds(1);
+  Executor executor("test", 4, std::move(options));
   ASSERT_OK(executor.Begin());
   // Longer than an idle thread stays: it is the only one there will be.
   absl::SleepFor(absl::Milliseconds(100));
@@ -161,6 +166,66 @@ TEST(OneShot, FirstValueWinsWhetherSetBeforeOrAfterWaiting) {
   std::thread setter([after] { after.Set(3); });
   EXPECT_EQ(Await(WaitFor(after)), 3);
   setter.join();
+}
+
+// Has so many threads busy at once, and waits until they no longer are.
+void Burst(Executor& executor, int threads) {
+  absl::BlockingCounter started(threads);
+  absl::BlockingCounter ended(threads);
+  absl::Notification release;
+  for (int i = 0; i < threads; ++i) {
+    executor.Post([&] {
+      started.DecrementCount();
+      release.WaitForNotification();
+      ended.DecrementCount();
+    });
+  }
+  started.Wait();
+  release.Notify();
+  ended.Wait();
+}
+
+std::thread::id WhoWorks(Executor& executor) {
+  std::thread::id id;
+  absl::Notification worked;
+  executor.Post([&] {
+    id = std::this_thread::get_id();
+    worked.Notify();
+  });
+  worked.WaitForNotification();
+  return id;
+}
+
+TEST(Executor, ThreadsThatATrickleOfWorkDoesNotNeedEnd) {
+  std::atomic<int> bursts = 0;
+  Executor executor(
+      "test", 4,
+      {.idle_time = absl::Milliseconds(200), .after_burst = [&] { ++bursts; }});
+  ASSERT_OK(executor.Begin());
+  Burst(executor, 4);
+  // Taking turns, each of the four would work often enough to stay.
+  const absl::Time deadline = absl::Now() + absl::Seconds(20);
+  while (bursts == 0 && absl::Now() < deadline) {
+    WhoWorks(executor);
+    absl::SleepFor(absl::Milliseconds(10));
+  }
+  EXPECT_GE(bursts, 1);
+}
+
+TEST(Executor, WorksOnAfterABurst) {
+  std::atomic<int> bursts = 0;
+  Executor executor(
+      "test", 2,
+      {.idle_time = absl::Milliseconds(1), .after_burst = [&] { ++bursts; }});
+  ASSERT_OK(executor.Begin());
+  const absl::Time deadline = absl::Now() + absl::Seconds(20);
+  while (bursts < 20 && absl::Now() < deadline) {
+    Burst(executor, 2);
+    // Time for one of them to end, or not quite.
+    absl::SleepFor(absl::Milliseconds(1));
+    EXPECT_NE(WhoWorks(executor), std::thread::id());
+  }
+  EXPECT_GE(bursts, 20);
 }
 
 struct Trace {
