@@ -80,8 +80,9 @@ std::string CallName(uint64_t number) {
 }
 
 absl::Status Tracer::AttachThread(pid_t thread) {
+  // One that ends meanwhile need not be interrupted.
   if (Ptrace(PTRACE_SEIZE, thread, 0, kOptions) != 0 ||
-      Ptrace(PTRACE_INTERRUPT, thread, 0, 0) != 0) {
+      (Ptrace(PTRACE_INTERRUPT, thread, 0, 0) != 0 && errno != ESRCH)) {
     return ErrnoStatus(errno, absl::StrCat("trace ", thread));
   }
   return absl::OkStatus();
@@ -97,7 +98,10 @@ absl::Status Tracer::Attach(pid_t process) {
   for (const auto& entry : threads) {
     pid_t thread = 0;
     if (!absl::SimpleAtoi(entry.path().filename().string(), &thread)) continue;
-    RETURN_IF_ERROR(AttachThread(thread));
+    const absl::Status attached = AttachThread(thread);
+    // A thread that had nothing to do may have ended since it was listed.
+    if (thread != process && ErrnoOf(attached) == ESRCH) continue;
+    RETURN_IF_ERROR(attached);
     tracees_[thread] = {kind, process, kind == kServer ? 0 : process};
   }
   return absl::OkStatus();
