@@ -7,7 +7,8 @@ page=docs/field_coverage.md
 coverage() {
   /usr/bin/python3 -B test/coverage/field_coverage.py \
     --wire test/wire/cri_v1_wire.tsv \
-    --lib test/lib/gantry_case.py test/lib/gantry_traffic.py \
+    --lib test/lib/gantry_case.py test/lib/gantry_stream_case.py \
+    test/lib/gantry_traffic.py \
     --build test/e2e/BUILD.bazel "$@" -- test/e2e/*_test.py
 }
 if [ "${1-}" = --write ]; then

@@ -4,12 +4,9 @@ GANTRY_STREAM_SESSIONS: how many sessions the test of leaks opens (default 200).
 """
 
 import os
-import subprocess
 import sys
 import threading
 import time
-
-import grpc
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 "../lib"))
@@ -17,48 +14,10 @@ import gantry_case
 import gantry_host as host
 from gantry_case import say, wait_until
 from gantry_fields import covers
-from gantry_streams import ChannelClient, Refused, SpdyCommand, Wire
+from gantry_stream_case import BASE64, BINARY, SPDY, StreamCase
+from gantry_streams import ChannelClient, SpdyCommand
 
 SESSIONS = int(os.environ.get("GANTRY_STREAM_SESSIONS", "200"))
-BINARY = ("v5.channel.k8s.io", "v4.channel.k8s.io")
-BASE64 = "v4.base64.channel.k8s.io"
-SPDY = ("v4.channel.k8s.io", "v3.channel.k8s.io", "v2.channel.k8s.io",
-        "channel.k8s.io")
-
-
-class StreamCase(gantry_case.GantryCase):
-
-    def exec_url(self, container, command, stdin=False, stdout=True,
-                 stderr=True, tty=False):
-        if isinstance(command, str):
-            command = ["sh", "-c", command]
-        return self.call("Exec", container_id=container, cmd=command,
-                         stdin=stdin, stdout=stdout,
-                         stderr=stderr and not tty, tty=tty).url
-
-    def attach_url(self, container, stdin=False, stdout=True, stderr=True,
-                   tty=False):
-        return self.call("Attach", container_id=container, stdin=stdin,
-                         stdout=stdout, stderr=stderr and not tty, tty=tty).url
-
-    def channels(self, container, command, protocol=BINARY[0], **streams):
-        return ChannelClient(self.exec_url(container, command, **streams),
-                             protocol)
-
-    def spdy(self, container, command, versions=SPDY[:1], **streams):
-        return SpdyCommand(self.exec_url(container, command, **streams),
-                           versions, **streams)
-
-    def both(self, container, command, **streams):
-        """The same command over each protocol."""
-        yield "websocket", self.channels(container, command, **streams)
-        yield "spdy", self.spdy(container, command, **streams)
-
-    def family(self, container):
-        """Commands of the container's processes."""
-        cgroup = self.info(container)["cgroup_path"]
-        return [host.read(f"/proc/{pid}/cmdline").replace("\0", " ").strip()
-                for pid in host.cgroup_processes(cgroup)]
 
 
 class Exec(StreamCase):
@@ -430,112 +389,6 @@ class Attach(StreamCase):
         self.stop(container)
         self.assert_code("FAILED_PRECONDITION", "Attach",
                          container_id=container, stdout=True)
-
-
-class Http(StreamCase):
-
-    def setUp(self):
-        super().setUp()
-        self.container = self.make_container(self.make_pod())
-
-    def refused(self, url, headers=None, **more):
-        wire = Wire(url)
-        with self.assertRaises(Refused) as caught:
-            wire.upgrade(headers if headers is not None else [
-                ("Connection", "Upgrade"), ("Upgrade", "SPDY/3.1"),
-                ("X-Stream-Protocol-Version", "v4.channel.k8s.io")], **more)
-        wire.close()
-        return caught.exception.status
-
-    def test_a_token_is_good_once_and_for_its_kind(self):
-        url = self.exec_url(self.container, "true")
-        self.assertEqual(ChannelClient(url).finish().exit_code, 0)
-        self.assertEqual(self.refused(url), 404)
-        url = self.exec_url(self.container, "true")
-        self.assertEqual(self.refused(url.replace("/exec/", "/attach/")), 404)
-        base = url.rsplit("/", 1)[0]
-        for path in ("/", "/x", "", "/" + "0" * 32, "/../../etc/passwd"):
-            self.assertEqual(self.refused(base + path), 404, path)
-
-    def test_requests_that_are_no_upgrade(self):
-        def url():
-            return self.exec_url(self.container, "true")
-        self.assertEqual(self.refused(url(), []), 400)
-        self.assertEqual(self.refused(url(), [
-            ("Connection", "Upgrade"), ("Upgrade", "SPDY/3.1")]), 400)
-        self.assertEqual(self.refused(url(), [
-            ("Connection", "Upgrade"), ("Upgrade", "SPDY/3.1"),
-            ("X-Stream-Protocol-Version", "v99")]), 403)
-        self.assertEqual(self.refused(url(), method="DELETE"), 405)
-        self.assertEqual(self.refused(url(), [("X", "y" * 40000)]), 400)
-
-    def test_what_is_no_http_is_dropped(self):
-        url = self.exec_url(self.container, "true")
-        wire = Wire(url)
-        wire.send(b"\x16\x03\x01 this is no http\r\n\r\n")
-        while wire.more():
-            pass
-        wire.close()
-        self.assertEqual(ChannelClient(url).finish().exit_code, 0)
-
-    def test_a_thousand_urls_that_nobody_fetches_are_the_limit(self):
-        urls = []
-        with self.assertRaises(grpc.RpcError) as caught:
-            for _ in range(1001):
-                urls.append(self.exec_url(self.container, "true"))
-        self.assertEqual(caught.exception.code(),
-                         grpc.StatusCode.RESOURCE_EXHAUSTED)
-        say(f"{len(urls)} urls, then: {caught.exception.details()}")
-        # Those that were handed out are good, and make room.
-        self.assertEqual(ChannelClient(urls[-1]).finish().exit_code, 0)
-        self.exec_url(self.container, "true")
-        self.replace_server()
-        self.pods.clear()
-
-    def test_sigterm_ends_sessions_in_time(self):
-        clients = [self.channels(self.container, "echo here; sleep 549"),
-                   self.spdy(self.container, "echo here; sleep 549")]
-        for client in clients:
-            client.wait_stdout(b"here")
-        idle = Wire(self.exec_url(self.container, "true"))
-        begin = time.monotonic()
-        self.assertEqual(self.server.stop(), 0)
-        say(f"ended after {time.monotonic() - begin:.2f} s")
-        idle.close()
-        for client in clients:
-            client.close()
-        self.server.start()
-        self.assertEqual(self.state(self.container), "RUNNING")
-        wait_until(lambda: "sleep 549" not in self.family(self.container),
-                   "the sessions' programs ended", 10)
-
-
-class Tls(StreamCase):
-
-    @classmethod
-    def new_server(cls):
-        server = super().new_server()
-        pem = server.top + "/tls.pem"
-        subprocess.run(
-            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
-             "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj",
-             "/CN=localhost", "-keyout", pem, "-out", server.top + "/c.pem"],
-            check=True, capture_output=True)
-        server.more_config = (f'[streaming]\ncertificate = "{server.top}/c.pem"'
-                              f'\nkey = "{pem}"\naddress = "::1"\n')
-        return server
-
-    def test_both_protocols_over_tls_and_ipv6(self):
-        container = self.make_container(self.make_pod())
-        for name, client in self.both(container, "cat; exit 3", stdin=True):
-            with self.subTest(protocol=name):
-                client.write(b"x" * 300000)
-                client.end_stdin()
-                outcome = client.finish()
-                self.assertEqual(len(outcome.stdout), 300000)
-                self.assertEqual(outcome.exit_code, 3)
-        url = self.exec_url(container, "true")
-        self.assertTrue(url.startswith("https://[::1]:"), url)
 
 
 if __name__ == "__main__":

@@ -89,7 +89,8 @@ SUITES = {
 # Of the machines with SELinux.
 SUITES["selinux"] = ["test/vm/boot_test.py", "test/vm/selinux_test.py"]
 # Of the machine v2: the cgroup driver of that name, and gantryd as a service.
-SUITES["systemd"] = ["test/vm/systemd_test.py"]
+SUITES["systemd"] = ["test/vm/systemd_test.py",
+                     "test/vm/systemd_service_test.py"]
 # Seconds that one test may take: emulation is some ten times as slow.
 TIMEOUT = 1500
 # Above what run_critest gives it.
