@@ -103,6 +103,9 @@ void Executor::Work() {
       // Meanwhile work may have come, or the other one ended.
       if (!queue_.empty() || stopping_ || Living() == 1) continue;
     }
+    // Those before it give their stacks back only when they are joined, and the
+    // next Post may be long in coming.
+    JoinEnded();
     ended_.push_back(std::this_thread::get_id());
     return;
   }

@@ -1,17 +1,14 @@
 #include <algorithm>
-#include <atomic>
 #include <memory>
 #include <optional>
 #include <string>
 #include <thread>
 #include <vector>
 
-#include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/synchronization/blocking_counter.h"
 #include "absl/synchronization/notification.h"
-#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "runtime/base/status.h"
@@ -21,7 +18,6 @@
 #include "server/work/one_shot.h"
 #include "server/work/task.h"
 #include "server/work/task_scope.h"
-#include "server/work/thread.h"
 
 namespace gantry::work {
 namespace {
@@ -81,78 +77,6 @@ TEST(Task, DoesNothingUntilAwaitedAndFreesItsFrame) {
   EXPECT_EQ(counter.use_count(), 1);
 }
 
-Task<bool> HopsTo(Executor& executor, std::thread::id from) {
-  co_await executor.Schedule();
-  co_return std::this_thread::get_id() != from;
-}
-
-TEST(Executor, ScheduleMovesTheCoroutine) {
-  Executor executor("test", 2);
-  EXPECT_TRUE(Await(HopsTo(executor, std::this_thread::get_id())));
-}
-
-TEST(Executor, RunsAllThatWasPostedBeforeItEnds) {
-  std::atomic<int> ran = 0;
-  {
-    Executor executor("test", 4);
-    for (int i = 0; i < 1000; ++i) executor.Post([&ran] { ++ran; });
-  }
-  EXPECT_EQ(ran, 1000);
-}
-
-TEST(Executor, BlockedThreadsDoNotStopOthersUpToTheBound) {
-  Executor executor("test", 2);
-  absl::Notification release, second_ran;
-  executor.Post([&] { release.WaitForNotification(); });
-  executor.Post([&] { second_ran.Notify(); });
-  EXPECT_TRUE(second_ran.WaitForNotificationWithTimeout(absl::Seconds(20)));
-  release.Notify();
-}
-
-// Makes so many threads and then no more.
-ExecutorOptions AtMost(int threads) {
-  ExecutorOptions options;
-  options.make_thread = [threads](const std::string& name,
-                                  absl::AnyInvocable<void()> body) mutable
-      -> absl::StatusOr<std::thread> {
-    if (threads == 0) return absl::ResourceExhaustedError("no more threads");
-    --threads;
-    return StartThread(name, std::move(body));
-  };
-  return options;
-}
-
-TEST(Executor, OneThreadDoesTheWorkOfThoseThatCannotBeMade) {
-  std::atomic<int> ran = 0;
-  Executor executor("test", 4, AtMost(1));
-  ASSERT_OK(executor.Begin());
-  absl::Notification release, last_ran;
-  executor.Post([&] { release.WaitForNotification(); });
-  for (int i = 0; i < 100; ++i) executor.Post([&ran] { ++ran; });
-  executor.Post([&] { last_ran.Notify(); });
-  EXPECT_EQ(ran, 0);
-  release.Notify();
-  EXPECT_TRUE(last_ran.WaitForNotificationWithTimeout(absl::Seconds(20)));
-  EXPECT_EQ(ran, 100);
-}
-
-TEST(Executor, TellsThatItHasNoThreadAtAll) {
-  Executor executor("test", 4, AtMost(0));
-  EXPECT_THAT(executor.Begin(), StatusIs(absl::StatusCode::kResourceExhausted));
-}
-
-TEST(Executor, TheFirstThreadStaysWithoutWork) {
-  ExecutorOptions options = AtMost(1);
-  options.idle_time = absl::Milliseconds(1);
-  Executor executor("test", 4, std::move(options));
-  ASSERT_OK(executor.Begin());
-  // Longer than an idle thread stays: it is the only one there will be.
-  absl::SleepFor(absl::Milliseconds(100));
-  absl::Notification ran;
-  executor.Post([&] { ran.Notify(); });
-  EXPECT_TRUE(ran.WaitForNotificationWithTimeout(absl::Seconds(20)));
-}
-
 Task<int> WaitFor(OneShot<int> shot) { co_return co_await shot.Wait(); }
 
 TEST(OneShot, FirstValueWinsWhetherSetBeforeOrAfterWaiting) {
@@ -166,66 +90,6 @@ TEST(OneShot, FirstValueWinsWhetherSetBeforeOrAfterWaiting) {
   std::thread setter([after] { after.Set(3); });
   EXPECT_EQ(Await(WaitFor(after)), 3);
   setter.join();
-}
-
-// Has so many threads busy at once, and waits until they no longer are.
-void Burst(Executor& executor, int threads) {
-  absl::BlockingCounter started(threads);
-  absl::BlockingCounter ended(threads);
-  absl::Notification release;
-  for (int i = 0; i < threads; ++i) {
-    executor.Post([&] {
-      started.DecrementCount();
-      release.WaitForNotification();
-      ended.DecrementCount();
-    });
-  }
-  started.Wait();
-  release.Notify();
-  ended.Wait();
-}
-
-std::thread::id WhoWorks(Executor& executor) {
-  std::thread::id id;
-  absl::Notification worked;
-  executor.Post([&] {
-    id = std::this_thread::get_id();
-    worked.Notify();
-  });
-  worked.WaitForNotification();
-  return id;
-}
-
-TEST(Executor, ThreadsThatATrickleOfWorkDoesNotNeedEnd) {
-  std::atomic<int> bursts = 0;
-  Executor executor(
-      "test", 4,
-      {.idle_time = absl::Milliseconds(200), .after_burst = [&] { ++bursts; }});
-  ASSERT_OK(executor.Begin());
-  Burst(executor, 4);
-  // Taking turns, each of the four would work often enough to stay.
-  const absl::Time deadline = absl::Now() + absl::Seconds(20);
-  while (bursts == 0 && absl::Now() < deadline) {
-    WhoWorks(executor);
-    absl::SleepFor(absl::Milliseconds(10));
-  }
-  EXPECT_GE(bursts, 1);
-}
-
-TEST(Executor, WorksOnAfterABurst) {
-  std::atomic<int> bursts = 0;
-  Executor executor(
-      "test", 2,
-      {.idle_time = absl::Milliseconds(1), .after_burst = [&] { ++bursts; }});
-  ASSERT_OK(executor.Begin());
-  const absl::Time deadline = absl::Now() + absl::Seconds(20);
-  while (bursts < 20 && absl::Now() < deadline) {
-    Burst(executor, 2);
-    // Time for one of them to end, or not quite.
-    absl::SleepFor(absl::Milliseconds(1));
-    EXPECT_NE(WhoWorks(executor), std::thread::id());
-  }
-  EXPECT_GE(bursts, 20);
 }
 
 struct Trace {
