@@ -34,22 +34,36 @@ absl::StatusOr<UniqueFd> Create(absl::string_view name, unsigned exec_flag) {
   return UniqueFd(fd);
 }
 
-absl::Status Seal(int fd, absl::string_view name) {
+// Whether the seals are set, or the errno. The kernel refuses F_SEAL_WRITE with
+// EBUSY while somebody beside the file holds one of its pages, after it has
+// waited for 150 ms (memfd_wait_for_pins() in mm/memfd.c). It holds pages
+// itself for a moment, and on an idle machine one new file in some thousands
+// was refused that nobody else had ever seen; asked again, it is sealed.
+int AddSeals(int fd) {
   constexpr int kSeals =
       F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
-  if (lseek(fd, 0, SEEK_SET) != 0 || fcntl(fd, F_ADD_SEALS, kSeals) != 0) {
-    return ErrnoStatus(errno, absl::StrCat("seal memfd ", name));
+  constexpr int kTries = 8;
+  for (int i = 0; i < kTries; ++i) {
+    if (fcntl(fd, F_ADD_SEALS, kSeals) == 0) return 0;
+    if (errno != EBUSY) return errno;
   }
-  return absl::OkStatus();
+  return EBUSY;
 }
 
 }  // namespace
+
+absl::Status SealMemfd(int fd, absl::string_view name) {
+  int error = lseek(fd, 0, SEEK_SET) < 0 ? errno : 0;
+  if (error == 0) error = AddSeals(fd);
+  if (error == 0) return absl::OkStatus();
+  return ErrnoStatus(error, absl::StrCat("seal memfd ", name));
+}
 
 absl::StatusOr<UniqueFd> SealedMemfd(absl::string_view name,
                                      absl::string_view data) {
   ASSIGN_OR_RETURN(UniqueFd fd, Create(name, MFD_NOEXEC_SEAL));
   RETURN_IF_ERROR(WriteAll(fd.get(), data)) << "memfd " << name;
-  RETURN_IF_ERROR(Seal(fd.get(), name));
+  RETURN_IF_ERROR(SealMemfd(fd.get(), name));
   return fd;
 }
 
@@ -70,7 +84,7 @@ absl::StatusOr<UniqueFd> SealedCopy(absl::string_view name, int fd) {
           absl::StrCat("copy to memfd ", name, ": the file became shorter"));
     }
   }
-  RETURN_IF_ERROR(Seal(copy.get(), name));
+  RETURN_IF_ERROR(SealMemfd(copy.get(), name));
   return copy;
 }
 
