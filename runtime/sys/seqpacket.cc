@@ -69,12 +69,26 @@ absl::Status EndOfStream() {
   return absl::OutOfRangeError("receive message: the peer has closed");
 }
 
+// recvmsg(2) until it is not interrupted. A peer that closes with something
+// unread makes ECONNRESET of that once, before what it has sent
+// (unix_release_sock in net/unix/af_unix.c): `was_reset` notes it, and the
+// message comes next.
+ssize_t ReceiveRaw(int fd, struct msghdr& header, int flags, bool& was_reset) {
+  while (true) {
+    const ssize_t n = recvmsg(fd, &header, flags);
+    if (n >= 0) return n;
+    if (errno == ECONNRESET && !was_reset) {
+      was_reset = true;
+    } else if (errno != EINTR) {
+      return n;
+    }
+  }
+}
+
 // The length of the next message, without taking it.
-absl::StatusOr<size_t> PeekLength(int fd) {
-  ssize_t n;
-  do {
-    n = recv(fd, nullptr, 0, MSG_PEEK | MSG_TRUNC);
-  } while (n < 0 && errno == EINTR);
+absl::StatusOr<size_t> PeekLength(int fd, bool& was_reset) {
+  struct msghdr header = {};
+  const ssize_t n = ReceiveRaw(fd, header, MSG_PEEK | MSG_TRUNC, was_reset);
   if (n < 0) return ErrnoStatus(errno, "receive message");
   return static_cast<size_t>(n);
 }
@@ -171,7 +185,8 @@ absl::Status Send(int fd, absl::string_view data, std::span<const int> fds) {
 absl::StatusOr<Message> Receive(int fd, size_t max_bytes) {
   // The length first: a buffer of the largest size for every small message
   // would cost the shim more memory than all the rest.
-  ASSIGN_OR_RETURN(const size_t length, PeekLength(fd));
+  bool was_reset = false;
+  ASSIGN_OR_RETURN(const size_t length, PeekLength(fd, was_reset));
   Message message;
   const size_t room = length <= max_bytes ? length : 0;
   // One byte more tells an end from an empty message that has descriptors.
@@ -184,14 +199,14 @@ absl::StatusOr<Message> Receive(int fd, size_t max_bytes) {
       struct cmsghdr) char control[CMSG_SPACE(sizeof(int) * kMaxMessageFds)];
   header.msg_control = control;
   header.msg_controllen = sizeof control;
-  ssize_t n;
-  do {
-    n = recvmsg(fd, &header, MSG_CMSG_CLOEXEC);
-  } while (n < 0 && errno == EINTR);
+  const ssize_t n = ReceiveRaw(fd, header, MSG_CMSG_CLOEXEC, was_reset);
   if (n < 0) return ErrnoStatus(errno, "receive message");
   message.fds = TakeFds(header);
   if (n == 0) {
-    if (message.fds.empty()) return EndOfStream();
+    if (message.fds.empty()) {
+      return was_reset ? ErrnoStatus(ECONNRESET, "receive message")
+                       : EndOfStream();
+    }
     return absl::ResourceExhaustedError(
         "receive message: descriptors without data");
   }

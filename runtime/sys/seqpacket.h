@@ -51,7 +51,8 @@ absl::Status Send(int fd, absl::string_view data,
 
 // Receives one message. A message over `max_bytes` or with too many descriptors
 // is taken off, its descriptors closed, and reported as RESOURCE_EXHAUSTED.
-// The peer's orderly end is OUT_OF_RANGE: see IsEndOfStream.
+// The peer's orderly end is OUT_OF_RANGE: see IsEndOfStream. What a peer has
+// sent before it was gone is received first, whatever it left unread.
 absl::StatusOr<Message> Receive(int fd, size_t max_bytes);
 
 bool IsEndOfStream(const absl::Status& status);

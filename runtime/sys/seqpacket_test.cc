@@ -62,6 +62,26 @@ TEST_F(Seqpacket, NothingThereAndTheEndDiffer) {
               StatusIs(absl::StatusCode::kUnavailable, HasSubstr("EPIPE")));
 }
 
+TEST_F(Seqpacket, LastWordsArriveThoughTheirSenderLeftSomethingUnread) {
+  ASSERT_OK(Send(b_.get(), "unread"));
+  ASSERT_OK(Send(a_.get(), "last"));
+  ASSERT_OK(Send(a_.get(), "words"));
+  a_.Reset();
+  ASSERT_OK_AND_ASSIGN(Message first, Receive(b_.get(), 100));
+  EXPECT_EQ(first.data, "last");
+  ASSERT_OK_AND_ASSIGN(Message second, Receive(b_.get(), 100));
+  EXPECT_EQ(second.data, "words");
+  EXPECT_TRUE(IsEndOfStream(Receive(b_.get(), 100).status()));
+}
+
+TEST_F(Seqpacket, APeerThatLeftSomethingUnreadAndSaidNothingIsAReset) {
+  ASSERT_OK(Send(b_.get(), "unread"));
+  a_.Reset();
+  EXPECT_THAT(Receive(b_.get(), 100), StatusIs(absl::StatusCode::kUnavailable,
+                                               HasSubstr("ECONNRESET")));
+  EXPECT_TRUE(IsEndOfStream(Receive(b_.get(), 100).status()));
+}
+
 TEST_F(Seqpacket, DescriptorsArriveInOrderAndCloseOnExec) {
   ASSERT_OK_AND_ASSIGN(UniqueFd null, OpenAt(AT_FDCWD, "/dev/null", O_RDONLY));
   ASSERT_OK_AND_ASSIGN(UniqueFd zero, OpenAt(AT_FDCWD, "/dev/zero", O_RDONLY));

@@ -64,6 +64,22 @@ TEST_F(Sync, GoToAChildThatHasFailedTellsItsReason) {
   EXPECT_EQ(sent.message().find("send GO"), absl::string_view::npos) << sent;
 }
 
+TEST_F(Sync, AFailureIsToldThoughGoWasNotRead) {
+  ASSERT_TRUE(SendGo(pair_.parent.get()).ok());
+  SendFailed(pair_.child.get(), Stage::kIdentity,
+             ErrnoStatus(ENOSPC, "close descriptors"));
+  pair_.child.Reset();
+  const Report report = Next();
+  EXPECT_EQ(report.kind, Report::Kind::kFailed);
+  EXPECT_EQ(ErrnoOf(report.failure), ENOSPC);
+}
+
+TEST_F(Sync, AChildThatDiesWithGoUnreadHasEnded) {
+  ASSERT_TRUE(SendGo(pair_.parent.get()).ok());
+  pair_.child.Reset();
+  EXPECT_EQ(Next().kind, Report::Kind::kClosed);
+}
+
 TEST_F(Sync, GoToAChildThatIsGoneFails) {
   pair_.child.Reset();
   const absl::Status sent = SendGo(pair_.parent.get());
