@@ -25,13 +25,14 @@ absl::Status SendNow(int socket, const Envelope& message,
 
 Connection::~Connection() {
   if (alive_ != nullptr) *alive_ = false;
-  loop_.Remove(socket_.get());
+  if (socket_.valid()) loop_.Remove(socket_.get());
 }
 
-absl::Status Connection::Begin() {
-  RETURN_IF_ERROR(loop_.Add(socket_.get(), EPOLLIN, [this](uint32_t events) {
+absl::Status Connection::Begin(UniqueFd& socket) {
+  RETURN_IF_ERROR(loop_.Add(socket.get(), EPOLLIN, [this](uint32_t events) {
     OnEvent(events);
   })) << "watch a client";
+  socket_ = std::move(socket);
   return absl::OkStatus();
 }
 

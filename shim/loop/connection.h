@@ -31,17 +31,16 @@ class Connection {
   using Received = std::function<void(Envelope, std::vector<UniqueFd>)>;
   using Closed = std::function<void()>;
 
-  Connection(sys::EpollLoop& loop, UniqueFd socket, Received received,
-             Closed closed)
+  Connection(sys::EpollLoop& loop, Received received, Closed closed)
       : loop_(loop),
-        socket_(std::move(socket)),
         received_(std::move(received)),
         closed_(std::move(closed)) {}
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
   ~Connection();
 
-  absl::Status Begin();
+  // Once, before anything else. Takes `socket`, non-blocking, if that succeeds.
+  absl::Status Begin(UniqueFd& socket);
 
   // Best effort: a peer that is gone or doesn't read is closed by the loop.
   void Send(const Envelope& message, std::vector<UniqueFd> fds);

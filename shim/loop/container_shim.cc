@@ -13,6 +13,7 @@
 #include "runtime/sys/namespaces.h"
 #include "runtime/sys/pidfd.h"
 #include "runtime/sys/spare_memory.h"
+#include "runtime/wire/envelope_channel.h"
 #include "shim/donation.h"
 #include "shim/init/id_maps.h"
 #include "shim/init/init.h"
@@ -86,7 +87,7 @@ void ContainerShim::Enter(absl::string_view step) {
 
 absl::Status ContainerShim::TryStart() {
   Enter("shim: listen");
-  ASSIGN_OR_RETURN(starter_, server_.Adopt(std::move(donated_.handshake)));
+  ASSIGN_OR_RETURN(starter_, server_.Adopt(donated_.handshake));
   RETURN_IF_ERROR(CheckPlan(*plan_));
   RETURN_IF_ERROR(children_.Begin());
   RETURN_IF_ERROR(server_.Listen(donated_.run_directory.get(), kSocketName));
@@ -202,7 +203,10 @@ void ContainerShim::Fail(const absl::Status& why) {
   Envelope event;
   event.set_version(1);
   *event.mutable_start_failed()->mutable_error() = ErrorOf(why);
-  server_.Send(starter_, event);
+  if (!server_.Send(starter_, event)) {
+    // The server that started this could not be made a client.
+    wire::SendMessage(donated_.handshake.get(), event).IgnoreError();
+  }
   loop_.Stop();
 }
 

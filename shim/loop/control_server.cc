@@ -31,16 +31,16 @@ absl::Status ControlServer::Listen(int directory, absl::string_view name) {
   return loop_.Add(listener_.get(), EPOLLIN, [this](uint32_t) { OnAccept(); });
 }
 
-absl::StatusOr<ClientId> ControlServer::Adopt(UniqueFd socket) {
+absl::StatusOr<ClientId> ControlServer::Adopt(UniqueFd& socket) {
   RETURN_IF_ERROR(MakeNonBlocking(socket.get()));
   const ClientId id = next_id_++;
   auto connection = std::make_unique<Connection>(
-      loop_, std::move(socket),
+      loop_,
       [this, id](Envelope message, std::vector<UniqueFd> fds) {
         handler_(id, std::move(message), std::move(fds));
       },
       [this, id] { Drop(id); });
-  RETURN_IF_ERROR(connection->Begin());
+  RETURN_IF_ERROR(connection->Begin(socket));
   clients_.push_back({id, std::move(connection)});
   return id;
 }
@@ -72,7 +72,7 @@ void ControlServer::OnAccept() {
   absl::StatusOr<ucred> peer = sys::PeerCredentials(socket->get());
   if (!peer.ok() || peer->uid != 0) return;
   // A client that can't be served is closed, and knows it by that.
-  Adopt(*std::move(socket)).status().IgnoreError();
+  Adopt(*socket).status().IgnoreError();
 }
 
 void ControlServer::Drop(ClientId client) {

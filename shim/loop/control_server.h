@@ -38,8 +38,8 @@ class ControlServer {
   // Binds `name` (mode 0600) in the directory and accepts clients of uid 0.
   absl::Status Listen(int directory, absl::string_view name);
 
-  // A client whose socket is there already.
-  absl::StatusOr<ClientId> Adopt(UniqueFd socket);
+  // A client whose socket is there already. Takes it if that succeeds.
+  absl::StatusOr<ClientId> Adopt(UniqueFd& socket);
 
   // False if the client is gone.
   bool Send(ClientId client, const Envelope& message,

@@ -13,6 +13,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "runtime/base/testing/status_matchers.h"
+#include "runtime/sys/file.h"
 #include "runtime/sys/seqpacket.h"
 #include "runtime/sys/testing/temp_dir.h"
 #include "runtime/wire/envelope_channel.h"
@@ -70,6 +71,17 @@ TEST_F(ControlServerTest, SocketIsForItsOwnerOnly) {
   ASSERT_EQ(fstatat(directory_.fd(), "s.sock", &info, 0), 0);
   EXPECT_TRUE(S_ISSOCK(info.st_mode));
   EXPECT_EQ(info.st_mode & 0777, 0600u);
+}
+
+TEST_F(ControlServerTest, WhatCannotBeAClientStaysItsOwners) {
+  // epoll(7) takes no regular file.
+  ASSERT_OK_AND_ASSIGN(UniqueFd file,
+                       sys::OpenAt(AT_FDCWD, "/proc/self/exe", O_RDONLY));
+  EXPECT_FALSE(server_->Adopt(file).ok());
+  EXPECT_TRUE(file.valid());
+  ASSERT_OK_AND_ASSIGN(auto pair, sys::SocketPair());
+  EXPECT_OK(server_->Adopt(pair.first));
+  EXPECT_FALSE(pair.first.valid());
 }
 
 TEST_F(ControlServerTest, RequestsComeWithTheirDescriptors) {
