@@ -1,7 +1,8 @@
 """What the errno sweep's long form has found: which call of which request failed,
 of which error. The short form strikes there each time.
 
-A call is a pattern (fnmatch) of what syscall-sweeper says of it.
+A call is a pattern (fnmatch) of what syscall-sweeper says of it; a number behind it
+takes MOST's place.
 """
 
 KEPT = {
@@ -16,7 +17,7 @@ KEPT = {
              # A child that ended before it was let begin, or in its first
              # steps, and told no reason.
              ("EIO", "init fcntl socket:*"),
-             ("EIO", "init recvfrom socket:*")],
+             ("EIO", "init recvmsg socket:*")],
     "ExecSync": [("EIO", "server epoll_ctl pipe:*"),
                  ("EIO", "server read pipe:*"),
                  # A child that was never reaped.
@@ -26,11 +27,15 @@ KEPT = {
         ("ENOMEM", "server setns *"),
         ("EINTR", "server rt_sigtimedwait"),
         # The pins of the first attempt, told in place of its error.
-        ("EIO", "server wait4"),
+        ("EIO", "server recvmsg socket:*", 40),
         # An error of what was made ahead, told to the pod that came later.
         ("EIO", "pin fsmount*")],
     # A record that could not be looked at, taken for none.
     "StartContainer": [("ENOMEM", "server newfstatat */record"),
+                       # A shim that could not take its starter for a client,
+                       # and ended without a word.
+                       ("EIO", "shim fcntl socket:*"),
+                       ("EIO", "shim epoll_ctl socket:*"),
                        # mkdir's EEXIST, told in place of it.
                        ("EIO", "server newfstatat */run"),
                        ("EIO", "server newfstatat */run/containers")],
@@ -44,4 +49,4 @@ KEPT = {
 }
 
 # Of the calls that match, so many at most.
-MOST = 3
+MOST = 4
