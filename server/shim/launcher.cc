@@ -6,6 +6,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cerrno>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -151,16 +153,16 @@ work::Task<absl::StatusOr<Launched>> Launcher::Launch(LaunchRequest request) {
                  request.join_fds.end());
   const std::string shown_id =
       request.container_id.substr(0, shim::kShownIdLength);
-  std::optional<ShimProcess> spare = spare_shim_->Take(shown_id, donated);
-  if (!spare.has_value()) {
-    CO_ASSIGN_OR_RETURN(
-        spare,
-        StartShim(binary_.get(), {shim::kName, shim::kContainerMode, shown_id},
-                  donated),
-        "execute the shim");
+  auto start = [&] {
+    return StartShim(binary_.get(),
+                     {shim::kName, shim::kContainerMode, shown_id}, donated);
+  };
+  std::optional<ShimProcess> taken = spare_shim_->Take(shown_id, donated);
+  const bool is_spare = taken.has_value();
+  if (!is_spare) {
+    CO_ASSIGN_OR_RETURN(taken, start(), "execute the shim");
   }
-  ShimProcess shim = *std::move(spare);
-  plan.Reset();
+  ShimProcess shim = *std::move(taken);
   absl::Status placed = co_await Place(shim, request);
   if (!placed.ok()) {
     co_await End(std::move(shim), absl::ZeroDuration());
@@ -168,9 +170,20 @@ work::Task<absl::StatusOr<Launched>> Launcher::Launch(LaunchRequest request) {
   }
 
   NoteStep(request, "wait for the start");
-  absl::StatusOr<Incoming> first =
-      co_await AwaitMessage(loop_, executor_, shim.socket.get(),
-                            shim.pidfd.get(), options_.start_timeout);
+  auto await_first = [&] {
+    return AwaitMessage(loop_, executor_, shim.socket.get(), shim.pidfd.get(),
+                        options_.start_timeout);
+  };
+  absl::StatusOr<Incoming> first = co_await await_first();
+  if (is_spare && !request.place && ErrnoOf(first.status()) == ECONNRESET) {
+    // It was killed before it read what it is for, so it has made nothing.
+    LOG(WARNING) << "shim " << shim.pid
+                 << ", started ahead, was lost: " << first.status();
+    co_await End(std::move(shim), absl::ZeroDuration());
+    CO_ASSIGN_OR_RETURN(shim, start(), "execute the shim");
+    first = co_await await_first();
+  }
+  plan.Reset();
   if (first.ok() && first->envelope.has_start_failed()) {
     // It has undone everything and ends by itself.
     co_return StatusOfError(first->envelope.start_failed().error());

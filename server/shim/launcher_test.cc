@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cstdlib>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -215,6 +216,21 @@ TEST_F(LauncherTest, AFailedStartIsItsStatus) {
 TEST_F(LauncherTest, AShimThatDiesInMidStartIsUnavailable) {
   EXPECT_THAT(Launch("dies"), StatusIs(absl::StatusCode::kUnavailable,
                                        HasSubstr("await the start by shim")));
+}
+
+TEST_F(LauncherTest, AShimStartedAheadThatIsLostUnreadIsReplaced) {
+  const auto launch = [this] {
+    ASSERT_OK_AND_ASSIGN(Launched launched, Launch("starts"));
+    EXPECT_OK(Await(launched.client->Signal(SIGKILL, true)));
+    EXPECT_OK(Await(launched.client->WaitGone(kLong)));
+  };
+  launch();
+  while (!launcher_->SpareShimPid().has_value()) {
+    absl::SleepFor(absl::Milliseconds(10));
+  }
+  const std::optional<pid_t> spare = launcher_->SpareShimPid();
+  // It is passed over until it has said that it is there.
+  while (launcher_->SpareShimPid() == spare) launch();
 }
 
 TEST_F(LauncherTest, AShimThatBeginsWithNonsenseIsEnded) {

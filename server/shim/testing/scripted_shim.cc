@@ -88,6 +88,11 @@ void Container(const std::string& what) {
     Serve();
   } else if (what == "hangs") {
     Sleep();
+  } else if (what == shim::kStartedAhead) {
+    // Is lost in the moment it is wanted.
+    if (!sys::Send(kHandshakeFd, shim::kReady).ok()) return;
+    pollfd polled = {kHandshakeFd, POLLIN, 0};
+    ::poll(&polled, 1, -1);
   } else if (what == "babbles") {
     shim::Envelope envelope;
     envelope.mutable_done();
