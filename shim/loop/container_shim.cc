@@ -134,6 +134,10 @@ absl::Status ContainerShim::CloneInit() {
                    context.sync_fd = sync_fd;
                    init::RunInit(plan_->init(), plan_->namespaces(), context);
                  }));
+  // Before it can have been reaped: a program that ends at once may have been
+  // when its READY is read.
+  ASSIGN_OR_RETURN(const uint64_t start_ticks, StartTicksOf(init_.pid));
+  started_.set_start_ticks(start_ticks);
   if (io_ != nullptr) io_->CloseChildEnds();
   donated_.network.Reset();
   donated_.ipc.Reset();
@@ -163,9 +167,7 @@ absl::Status ContainerShim::BecomeRunning(SetupResult& result) {
     if (io_ == nullptr) return absl::InternalError("a pause has a terminal");
     RETURN_IF_ERROR(io_->SetConsole(std::move(result.console)));
   }
-  ASSIGN_OR_RETURN(const uint64_t start_ticks, StartTicksOf(init_.pid));
   ASSIGN_OR_RETURN(const uint64_t shim_start_ticks, StartTicksOf(getpid()));
-  started_.set_start_ticks(start_ticks);
   started_.set_shim_pid(getpid());
   started_.set_shim_start_ticks(shim_start_ticks);
   *started_.mutable_user() = result.ready.user();

@@ -1,6 +1,7 @@
 """The life of pods and containers: states, repeats, mistakes, ends."""
 
 import os
+import subprocess
 import sys
 import time
 
@@ -214,6 +215,26 @@ class Lifecycle(gantry_case.GantryCase):
             pod, "sleep 0.5; trap 'exit 42' TERM; while :; do sleep 0.1; done")
         self.stop(container, 30)
         self.assertEqual(self.status(container).exit_code, 42)
+
+    def test_a_program_may_end_before_its_shim_looks(self):
+        pod = self.make_pod()
+        # After it the next container's shim is started.
+        self.assertEqual(self.run_to_end(pod, "exit 0").exit_code, 0)
+        shim, = wait_until(
+            lambda: [pid for pid, name in self.server.made_ahead().items()
+                     if name == "gantry-ahead"], "a shim that is there ahead")
+        # It begins to watch init when init has long ended.
+        tracer = subprocess.Popen(
+            ["strace", "-qq", "-o", "/dev/null", "-p", str(shim),
+             "-e", "trace=epoll_ctl",
+             "-e", "inject=epoll_ctl:delay_enter=200000"])
+        self.addCleanup(tracer.wait)
+        self.addCleanup(tracer.terminate)
+        wait_until(lambda: host.status(shim)["TracerPid"] != "0",
+                   "the tracer has the shim")
+        self.assertEqual(self.run_to_end(pod, "exit 3").exit_code, 3)
+        # It was that shim.
+        tracer.wait(timeout=DEADLINE)
 
     def test_the_stop_signal_is_the_clients(self):
         pod = self.make_pod()

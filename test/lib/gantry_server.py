@@ -263,20 +263,24 @@ class Server:
         name = os.path.basename(self.cgroup_parent)[:-len(".slice")]
         return f"{self.cgroup_parent}/{name}-{pod}.slice"
 
-    def descriptors(self):
-        """How many gantryd has open, without pidfd and socket of who makes
-        namespaces, for a pod or ahead, and of the shim that was started ahead
-        (ADR 13): they come and go by themselves."""
+    def made_ahead(self, descriptors=None):
+        """Who makes namespaces, for a pod or ahead, and the shim that was started
+        ahead (ADR 13): the names of these processes, by pid. `descriptors`: of
+        gantryd's, those among which to look."""
         folder = f"/proc/{self.process.pid}/fdinfo"
-        names = os.listdir(folder)
-        pins = 0
-        for name in names:
-            pid = re.search(r"^Pid:\s+(\d+)$", host.read(f"{folder}/{name}"),
-                            re.MULTILINE)
-            pins += (pid is not None and
-                     host.read(f"/proc/{pid[1]}/comm") in
-                     ("gantry-pin\n", "gantry-ahead\n"))
-        return len(names) - 2 * pins
+        pids = [re.search(r"^Pid:\s+(\d+)$", host.read(f"{folder}/{name}"),
+                          re.MULTILINE)
+                for name in descriptors or os.listdir(folder)]
+        names = {int(pid[1]): host.read(f"/proc/{pid[1]}/comm").strip()
+                 for pid in pids if pid is not None}
+        return {pid: name for pid, name in names.items()
+                if name in ("gantry-pin", "gantry-ahead")}
+
+    def descriptors(self):
+        """How many gantryd has open, without pidfd and socket of what it makes
+        ahead: that comes and goes by itself."""
+        names = os.listdir(f"/proc/{self.process.pid}/fd")
+        return len(names) - 2 * len(self.made_ahead(names))
 
     def shims_in_pod(self, containers):
         """How many shims a pod's cgroup has with so many that run: those that

@@ -11,7 +11,6 @@ GANTRY_SWEEP_FROM=I/N: only the Ith of N parts of the points (from 0).
 
 import os
 import random
-import re
 import shutil
 import subprocess
 import sys
@@ -261,12 +260,7 @@ class SweepCase(sweep_oracle.Oracle, gantry_case.GantryCase):
         """Pids of what the server has made ahead: they become the next pod's or
         container's."""
         def found():
-            folder = f"/proc/{self.server.process.pid}/fdinfo"
-            pids = [re.search(r"^Pid:\s+(\d+)$", host.read(f"{folder}/{name}"),
-                              re.MULTILINE) for name in os.listdir(folder)]
-            return [int(pid[1]) for pid in pids
-                    if pid is not None and self.is_pin(pid[1]) and
-                    host.exists(pid[1])]
+            return list(self.server.made_ahead())
         # There are none of a server that has made no pod or container yet.
         deadline = time.monotonic() + SPARES_TAKE
         while (len(found()) < len(sweep_oracle.AHEAD) and
