@@ -260,7 +260,7 @@ class SweepCase(sweep_oracle.Oracle, gantry_case.GantryCase):
         """Pids of what the server has made ahead: they become the next pod's or
         container's."""
         def found():
-            return list(self.server.made_ahead())
+            return [pid for pid in self.server.made_ahead() if host.exists(pid)]
         # There are none of a server that has made no pod or container yet.
         deadline = time.monotonic() + SPARES_TAKE
         while (len(found()) < len(sweep_oracle.AHEAD) and
